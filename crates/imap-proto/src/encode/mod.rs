@@ -1,0 +1,37 @@
+//! Responses, written to the end of a buffer: one file per response.
+//!
+//! Every function appends whole responses, their CR LF included, unless its doc says otherwise; none fails and none
+//! reads the clock. What cannot be said in a response (a line end in a text, a NUL) is replaced, so a response can
+//! never break the stream. Sizes of what is written are the caller's affair.
+
+pub mod capability;
+pub mod code;
+pub mod continuation;
+pub mod enabled;
+pub mod fetch;
+pub mod flags;
+pub mod id;
+pub mod list;
+pub mod mailbox_size;
+pub mod mailbox_status;
+pub mod namespace;
+pub mod search;
+pub mod status;
+pub mod string;
+pub mod uid_set;
+pub mod vanished;
+
+/// Appends a number in decimal.
+pub fn encode_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends the parts with single spaces between.
+fn encode_separated<T>(out: &mut Vec<u8>, parts: impl IntoIterator<Item = T>, mut encode: impl FnMut(&mut Vec<u8>, T)) {
+    for (index, part) in parts.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        encode(out, part);
+    }
+}

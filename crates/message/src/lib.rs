@@ -1,0 +1,58 @@
+//! RFC 5322 and MIME as mail access sees them: where a message's parts lie, what ENVELOPE and BODYSTRUCTURE say,
+//! which text a search looks at, how a message sorts and threads.
+//!
+//! It knows no store, no session and no clock. A message is a `&[u8]` exactly as stored and is never changed; all
+//! answers are byte ranges into it or texts derived from it.
+//!
+//! Two decisions shape it. IMAP addresses bytes (`BODY[1.2.MIME]<100.200>`), so the walker that finds parts is our
+//! own and keeps exact offsets; `mail-parser` is used where meaning matters more than position (HTML to text, rare
+//! charsets). And mail is hostile: every reader here takes any bytes, is linear in them, and makes the best of what
+//! it finds instead of failing, since a message that is already stored cannot be refused any more.
+
+mod address;
+mod body_structure;
+mod charset;
+mod date;
+mod decode;
+mod derived;
+mod derived_view;
+mod encoded_word;
+mod envelope;
+mod header;
+mod imap_text;
+mod line_ends;
+mod message_id;
+mod parameter;
+mod preview;
+mod search;
+mod structure;
+mod structure_codec;
+mod subject;
+mod submission;
+mod walker;
+
+pub use address::{Address, Addresses};
+pub use body_structure::{render_body, render_bodystructure};
+pub use charset::{charset_to_utf8, decode_charset};
+pub use date::{SentDate, days_from_civil, format_date, format_internal_date, parse_date};
+pub use decode::{TransferEncoding, UnknownEncoding, decoded_part};
+pub use derived::Derived;
+pub use derived_view::{DerivedError, DerivedView};
+pub use encoded_word::decode_encoded_words;
+pub use envelope::render_envelope;
+pub use header::{
+    Field, Fields, Selection, decode_unstructured, field_value, header_block_bytes, header_fields, unfold,
+};
+pub use line_ends::has_bare_line_ends;
+pub use message_id::{MessageIds, message_ids};
+pub use parameter::Parameter;
+pub use preview::preview;
+pub use search::{Needle, fold_case};
+pub use structure::{Disposition, MimeLimits, Part, PartKind, SectionKind, Structure};
+pub use subject::{BaseSubject, base_subject};
+pub use submission::{MissingFields, missing_fields};
+
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod imap_syntax;

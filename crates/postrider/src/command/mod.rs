@@ -1,0 +1,152 @@
+//! The command line. One file for each subcommand; what they share is which configuration and data folder are meant.
+
+mod account;
+mod alias;
+mod check;
+mod compact;
+mod config;
+mod demo;
+mod init;
+mod output;
+mod password;
+mod serve;
+
+use std::{
+    env,
+    future::Future,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Parser, Subcommand};
+
+use crate::{advice::Advise, config::Config, control::Control};
+
+const AFTER_HELP: &str = "\
+Try it, without touching anything on this machine:
+  postrider demo
+
+Set up a server:
+  postrider init example.org --data /var/lib/postrider
+  postrider --config postrider.toml account add alice@example.org
+  postrider serve --config postrider.toml
+
+Exit status: 0 done, 1 `check` found faults, 2 it could not be done.";
+
+/// A mail server for people who want to own their mail: keeps it, and hands it to any mail program by IMAP and POP3.
+#[derive(Debug, Parser)]
+#[command(name = "postrider", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub struct CommandLine {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which server is meant.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The configuration file. Default: $POSTRIDER_CONFIG, else postrider.toml here, else /etc/postrider/postrider.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder, instead of the one in the configuration
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Init(init::Init),
+    Serve(serve::Serve),
+    Config(config::ConfigCommand),
+    Account(account::AccountCommand),
+    Alias(alias::AliasCommand),
+    Check(check::Check),
+    Compact(compact::Compact),
+}
+
+/// Does what the command line asks for.
+pub fn run(line: CommandLine) -> Result<ExitCode> {
+    let place = &line.place;
+    match line.command {
+        Command::Demo(command) => command.run(place).map(done),
+        Command::Init(command) => command.run(place).map(done),
+        Command::Serve(command) => command.run(place).map(done),
+        Command::Config(command) => command.run(place).map(done),
+        Command::Account(command) => command.run(place).map(done),
+        Command::Alias(command) => command.run(place).map(done),
+        Command::Check(command) => command.run(place),
+        Command::Compact(command) => command.run(place).map(done),
+    }
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+impl Place {
+    /// The configuration file that is meant, whether it exists or not.
+    fn configuration_file(&self) -> PathBuf {
+        if let Some(path) = self.config.clone().or_else(|| env::var_os("POSTRIDER_CONFIG").map(PathBuf::from)) {
+            return path;
+        }
+        let here = PathBuf::from("postrider.toml");
+        if here.exists() { here } else { PathBuf::from("/etc/postrider/postrider.toml") }
+    }
+
+    /// The configuration. With a data folder given, and no file named, a file need not exist.
+    fn configuration(&self) -> Result<Config> {
+        let path = self.configuration_file();
+        let mut config = match &self.data {
+            Some(_) if self.config.is_none() && !path.exists() => Config::default(),
+            _ => crate::config::load(&path)?,
+        };
+        if let Some(data) = &self.data {
+            config.data.0 = absolute(data)?;
+        }
+        Ok(config)
+    }
+
+    /// The way to the server's accounts and mail: through the running server, else to its data directly.
+    async fn control(&self) -> Result<Control> {
+        Control::open(&self.configuration()?).await
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))
+}
+
+/// Runs a command's asynchronous part.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start")?.block_on(future)
+}
+
+/// Refuses what is no address before anything is asked or opened.
+fn checked_address(text: &str) -> Result<String> {
+    let valid = text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    let checked = if valid { Ok(text.to_owned()) } else { Err(anyhow!("{text:?} is no address")) };
+    checked.advise("write it as in alice@example.org")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn an_address_needs_both_its_parts() {
+        for (text, valid) in [("a@b", true), ("a", false), ("@b", false), ("a@", false), ("", false)] {
+            assert_eq!(checked_address(text).is_ok(), valid, "{text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the types cannot say: values that fit their type and still make no sense.
+
+use std::collections::HashSet;
+
+use super::Config;
+
+impl Config {
+    /// One line for each value that cannot be meant, naming its key.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(name) = self.hostname.as_deref().filter(|name| !is_hostname(name)) {
+            problems.push(format!("hostname: {name:?} is no host name; write it as in \"mail.example.org\""));
+        }
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            problems.push("tls: certificate and key belong together; set both or neither".to_owned());
+        }
+        if let Err(error) = self.log.level.parse::<tracing_subscriber::EnvFilter>() {
+            problems.push(format!("log.level: {:?} is no level: {error}", self.log.level));
+        }
+        let mut seen = HashSet::new();
+        for (name, address) in self.listen.all() {
+            if address.port() != 0 && !seen.insert(address) {
+                problems.push(format!("listen.{name}: {address} is taken by another protocol of this file"));
+            }
+        }
+        problems.extend(self.zeros());
+        problems
+    }
+
+    /// Bounds that would let nothing through.
+    fn zeros(&self) -> Vec<String> {
+        let Ok(serde_json::Value::Object(sections)) = serde_json::to_value(self) else { return Vec::new() };
+        let mut problems = Vec::new();
+        for (section, keys) in &sections {
+            for (key, value) in keys.as_object().into_iter().flatten() {
+                if key.ends_with("_max") && value.as_u64() == Some(0) {
+                    problems.push(format!("{section}.{key}: 0 would let nothing through"));
+                }
+            }
+        }
+        problems
+    }
+}
+
+impl super::Listen {
+    /// Every address with the name of its protocol.
+    fn all(&self) -> impl Iterator<Item = (&'static str, std::net::SocketAddr)> + '_ {
+        let lists = [
+            ("imap", &self.imap),
+            ("imaps", &self.imaps),
+            ("pop3", &self.pop3),
+            ("pop3s", &self.pop3s),
+            ("submission", &self.submission),
+            ("submissions", &self.submissions),
+            ("smtp", &self.smtp),
+            ("lmtp", &self.lmtp),
+        ];
+        lists.into_iter().flat_map(|(name, addresses)| addresses.iter().map(move |address| (name, *address)))
+    }
+}
+
+/// Letters, digits and hyphens between dots (RFC 1123 §2.1).
+pub(super) fn is_hostname(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_senseless_value_is_named_by_its_key() {
+        let mut config = Config { hostname: Some("not a name".into()), ..Config::default() };
+        config.tls.key = Some("key.pem".into());
+        config.log.level = "loud=very=much".into();
+        config.listen.pop3 = config.listen.imap.clone();
+        config.limits.connections_max = 0;
+        let problems = config.problems().join("\n");
+        for key in ["hostname:", "tls:", "log.level:", "listen.pop3:", "limits.connections_max:"] {
+            assert!(problems.contains(key), "{key} in {problems}");
+        }
+    }
+
+    #[test]
+    fn host_names_are_told_from_other_text() {
+        for (name, wanted) in
+            [("mail.example.org", true), ("localhost", true), ("", false), ("a..b", false), ("-a", false), ("ä", false)]
+        {
+            assert_eq!(is_hostname(name), wanted, "{name}");
+        }
+    }
+}

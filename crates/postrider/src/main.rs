@@ -1,0 +1,31 @@
+//! Mail for people who want to own theirs: server, mail program's engine and safe in one binary.
+//!
+//! This crate wires the others together and holds no mail logic: the command line (one file for each
+//! subcommand), the configuration, the control socket, the demo. Nothing below it is global; what a part needs, it is handed here.
+//!
+//! Exit status: 0 when it is done, 1 when `check` found faults, 2 when it could not be done.
+
+mod advice;
+mod command;
+mod config;
+mod control;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let command_line = command::CommandLine::parse();
+    match command::run(command_line) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("postrider: {}", advice::one_line(&error));
+            if let Some(hint) = advice::hint(&error) {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

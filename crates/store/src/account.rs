@@ -1,0 +1,184 @@
+//! An account in use: what sessions hold.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use postrider_engine::{BodyRange, Engine, ValueVisitor};
+use tokio::sync::watch;
+
+use crate::{
+    change::{
+        append::{Append, Appended},
+        copy::{Copied, CopyMessages, Transfer},
+        expunge::{Expunge, ExpungeOnly},
+        load::Load,
+        mailbox::{CreateMailbox, DeleteMailbox, RenameMailbox},
+        rebuild::{Recount, ReplaceDerived},
+        store_flags::{StoreFlags, StoredFlags},
+        subscribe::Subscribe,
+    },
+    draft::read_records,
+    error::StoreError,
+    identifier::{AccountId, BlobId, EmailId, MailboxId, ModSeq},
+    keys,
+    load::scan_records,
+    message::NewMessage,
+    options::StoreOptions,
+    record::{ChangeKind, ChangeRecord, EmailRecord},
+    special_use::SpecialUses,
+    state::{AccountState, Mailbox},
+    uid_set::UidSet,
+    writer::{Published, WriterHandle},
+};
+
+/// An account in use. Reading looks at the published state; every change is durable and published when its call returns.
+///
+/// A call that is given up half-way (its future dropped) may still take effect: once handed in, a change is the
+/// writer's.
+pub struct Account {
+    pub(crate) id: AccountId,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) options: Arc<StoreOptions>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) writer: WriterHandle,
+}
+
+impl Account {
+    /// Which account.
+    pub fn id(&self) -> AccountId {
+        self.id
+    }
+
+    /// The newest published state.
+    pub fn state(&self) -> Arc<AccountState> {
+        self.published.state.load_full()
+    }
+
+    /// A receiver that is marked changed whenever a newer state was published.
+    pub fn subscribe_changes(&self) -> watch::Receiver<u64> {
+        self.published.modseq.subscribe()
+    }
+
+    /// A mailbox with its messages, as of now.
+    pub async fn mailbox(&self, id: MailboxId) -> Result<Arc<Mailbox>, StoreError> {
+        loop {
+            let state = self.state();
+            let mailbox = state.mailbox(id).ok_or(StoreError::NoMailbox)?;
+            if mailbox.messages.is_some() {
+                return Ok(Arc::clone(mailbox));
+            }
+            self.writer.submit(Load { mailbox: id }).await?;
+        }
+    }
+
+    /// Hashes and parses a message so that it can be appended.
+    pub async fn prepare(&self, raw: bytes::Bytes, flags: Vec<crate::Flag>, received: i64) -> NewMessage {
+        NewMessage::prepare(raw, flags, received, &self.options.mime).await
+    }
+
+    /// Adds messages to a mailbox: all of them or none.
+    pub async fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Result<Appended, StoreError> {
+        self.writer.submit(Append { mailbox, messages }).await
+    }
+
+    /// Changes flags.
+    pub async fn store_flags(&self, wish: StoreFlags) -> Result<StoredFlags, StoreError> {
+        self.writer.submit(wish).await
+    }
+
+    /// Removes messages for good: those of `uids` (`None`: all) that `only` allows. Answers which went.
+    pub async fn expunge(&self, mailbox: MailboxId, uids: Option<UidSet>, only: ExpungeOnly) -> Result<UidSet, StoreError> {
+        self.writer.submit(Expunge { mailbox, uids, only }).await
+    }
+
+    /// Copies or moves messages: all of them or none. Those that are not there are passed over.
+    pub async fn transfer(&self, from: MailboxId, uids: UidSet, to: MailboxId, transfer: Transfer) -> Result<Copied, StoreError> {
+        self.writer.submit(CopyMessages { from, uids, to, transfer }).await
+    }
+
+    /// Makes a mailbox, and those above it that are missing.
+    pub async fn create_mailbox(&self, name: &str, special_use: SpecialUses) -> Result<MailboxId, StoreError> {
+        self.writer.submit(CreateMailbox { name: name.to_owned(), special_use, subscribe: false }).await
+    }
+
+    /// Removes a mailbox and its messages; mailboxes below it stay.
+    pub async fn delete_mailbox(&self, mailbox: MailboxId) -> Result<(), StoreError> {
+        self.writer.submit(DeleteMailbox { mailbox }).await
+    }
+
+    /// Renames a mailbox and those below it; INBOX is emptied into a new one instead (RFC 9051 §6.3.6).
+    pub async fn rename_mailbox(&self, mailbox: MailboxId, name: &str) -> Result<(), StoreError> {
+        self.writer.submit(RenameMailbox { mailbox, name: name.to_owned() }).await
+    }
+
+    /// Sets or clears a subscription; the mailbox need not exist.
+    pub async fn subscribe(&self, name: &str, subscribed: bool) -> Result<(), StoreError> {
+        self.writer.submit(Subscribe { name: name.to_owned(), subscribed }).await
+    }
+
+    /// Reads the derived answers of blobs; `visit` gets the position in `blobs` and the bytes of a
+    /// [`postrider_message::DerivedView`], or `None` for a blob that is gone.
+    pub async fn derived(&self, blobs: &[BlobId], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
+        let keys: Vec<Vec<u8>> = blobs.iter().map(|blob| keys::derived(self.id, *blob)).collect();
+        Ok(self.engine.get(&keys, visit).await?)
+    }
+
+    /// Reads pieces of blobs, as `(blob, offset, length)`; `visit` gets the position in `pieces` and the bytes, or `None` for
+    /// a blob that is gone. Many pieces in one call cost one look-up.
+    pub async fn pieces(&self, pieces: &[(BlobId, u64, u64)], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
+        let wanted: Vec<BodyRange> = pieces
+            .iter()
+            .map(|&(blob, offset, length)| BodyRange { key: keys::blob(self.id, blob), offset, length })
+            .collect();
+        Ok(self.engine.bodies(&wanted, visit).await?)
+    }
+
+    /// A copy of a whole blob; `None` if it is gone.
+    pub async fn body(&self, blob: BlobId) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut body = None;
+        let wanted = [BodyRange::whole(keys::blob(self.id, blob))];
+        self.engine
+            .bodies(&wanted, &mut |_, bytes| {
+                body = bytes.map(<[u8]>::to_vec);
+                ControlFlow::Continue(())
+            })
+            .await?;
+        Ok(body)
+    }
+
+    /// Reads email records, `None` where there is none.
+    pub async fn emails(&self, ids: &[EmailId]) -> Result<Vec<Option<EmailRecord>>, StoreError> {
+        let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::email(self.id, *id)).collect();
+        read_records(&*self.engine, &keys, EmailRecord::decode).await
+    }
+
+    /// UIDs that went from a mailbox after `since` (RFC 7162 §3.2.5.1).
+    ///
+    /// `known` narrows the answer to UIDs that the client has; without it all UIDs count. Where the log does not reach back
+    /// far enough, every UID that is known and not there is in the answer: longer, but not wrong.
+    pub async fn vanished(&self, mailbox: &Mailbox, since: ModSeq, known: Option<&UidSet>) -> Result<UidSet, StoreError> {
+        let messages = mailbox.messages().ok_or(StoreError::NoMailbox)?;
+        let everything = UidSet::from_ranges(vec![(1, mailbox.record.uid_next.0.saturating_sub(1))]);
+        let known = known.map_or_else(|| everything.clone(), |known| known.intersection(&everything));
+        if since < self.state().record.changes_trimmed {
+            return Ok(known.difference(&messages.uids()));
+        }
+        let mut gone = Vec::new();
+        scan_records(&*self.engine, &keys::changes_after(self.id, since), |_, value| {
+            let record = ChangeRecord::decode(value)?;
+            let here = record.changes.iter().filter(|change| change.mailbox == mailbox.id && change.kind == ChangeKind::Expunged);
+            here.for_each(|change| gone.extend_from_slice(change.uids.ranges()));
+            Ok(())
+        })
+        .await?;
+        // The log may have grown past the caller's version of the mailbox: what is still there in it has not gone yet.
+        Ok(UidSet::from_ranges(gone).intersection(&known).difference(&messages.uids()))
+    }
+
+    pub(crate) async fn replace_derived(&self, derived: Vec<(BlobId, bytes::Bytes)>) -> Result<(), StoreError> {
+        self.writer.submit(ReplaceDerived { derived }).await
+    }
+
+    pub(crate) async fn recount(&self, mailbox: MailboxId) -> Result<bool, StoreError> {
+        self.writer.submit(Recount { mailbox }).await
+    }
+}

@@ -1,0 +1,75 @@
+//! Messages come into a mailbox.
+
+use crate::{
+    change::Change,
+    draft::Draft,
+    error::StoreError,
+    flags::KEYWORD_BYTES_MAX,
+    identifier::{MailboxId, Uid, UidValidity},
+    message::NewMessage,
+    record::ChangeKind,
+    snapshot::Entry,
+    uid_set::UidSet,
+    Flag,
+};
+
+/// Where messages went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// The mailbox's UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// The messages' UIDs, in their order.
+    pub uids: UidSet,
+}
+
+pub(crate) struct Append {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) messages: Vec<NewMessage>,
+}
+
+impl Change for Append {
+    type Outcome = Appended;
+
+    async fn apply(&self, draft: &mut Draft) -> Result<Appended, StoreError> {
+        let bytes_max = draft.options.message_bytes_max.min(u32::MAX.into());
+        if self.messages.iter().any(|message| message.raw.len() as u64 > bytes_max) {
+            return Err(StoreError::TooLarge { bytes_max });
+        }
+        let record = &draft.mailbox(self.mailbox)?.record;
+        let uid_validity = record.uid_validity;
+        let first = uids_for(record.uid_next, self.messages.len())?;
+        let mut keywords = record.keywords.clone();
+        let flags = self.messages.iter().map(|message| intern(&mut keywords, &message.flags)).collect::<Result<Vec<_>, _>>()?;
+        draft.read_for_adding(&self.messages).await?;
+
+        let modseq = draft.next_modseq();
+        let saved = draft.now;
+        let mut rows = Vec::with_capacity(self.messages.len());
+        for ((message, flags), uid) in self.messages.iter().zip(flags).zip(first.0..) {
+            let uid = Uid(uid);
+            let (email, blob) = draft.add_email(message, self.mailbox, uid);
+            let (size, received) = (message.raw.len() as u32, message.received);
+            rows.push(Entry { uid, size, flags, modseq, email, blob, received, saved });
+        }
+        draft.mailbox_mut(self.mailbox)?.record.keywords = keywords;
+        draft.add_entries(self.mailbox, &rows)?;
+        let uids: UidSet = rows.iter().map(|row| row.uid).collect();
+        draft.log(modseq, self.mailbox, ChangeKind::Added, uids.clone());
+        Ok(Appended { uid_validity, uids })
+    }
+}
+
+/// The first of `count` new UIDs; they may not run over the end of 32 bits.
+pub(crate) fn uids_for(next: Uid, count: usize) -> Result<Uid, StoreError> {
+    let fits = u32::try_from(count).ok().and_then(|count| next.0.checked_add(count)).is_some();
+    if fits { Ok(next) } else { Err(StoreError::Limit("the mailbox has no UIDs left; move its messages to a new one")) }
+}
+
+/// The bits of flags in a mailbox's table of keywords, new ones being added.
+pub(crate) fn intern(keywords: &mut crate::KeywordTable, flags: &[Flag]) -> Result<crate::FlagBits, StoreError> {
+    let too_long = |flag: &Flag| matches!(flag, Flag::Keyword(name) if name.len() > KEYWORD_BYTES_MAX);
+    if flags.iter().any(too_long) {
+        return Err(StoreError::Limit("a keyword is too long"));
+    }
+    keywords.intern(flags).ok_or(StoreError::Limit("a mailbox holds at most 123 different keywords"))
+}

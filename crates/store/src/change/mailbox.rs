@@ -1,0 +1,193 @@
+//! Mailboxes are made, renamed and removed.
+
+use crate::{
+    change::{Change, copy::{Transfer, copy_rows}},
+    draft::Draft,
+    error::StoreError,
+    flags::KeywordTable,
+    identifier::{MailboxId, Uid, UidValidity},
+    options::StoreOptions,
+    record::{ChangeKind, Counts, MailboxRecord},
+    snapshot::{Entry, Snapshot},
+    special_use::SpecialUses,
+    state::{INBOX, Mailbox, SEPARATOR},
+    uid_set::UidSet,
+};
+
+pub(crate) struct CreateMailbox {
+    pub(crate) name: String,
+    pub(crate) special_use: SpecialUses,
+    /// Subscribe it too, as is done for those that an account begins with.
+    pub(crate) subscribe: bool,
+}
+
+impl Change for CreateMailbox {
+    type Outcome = MailboxId;
+
+    async fn apply(&self, draft: &mut Draft) -> Result<MailboxId, StoreError> {
+        check_name(&self.name, &draft.options)?;
+        check_free(draft, &self.name)?;
+        if draft.state.mailboxes().any(|mailbox| mailbox.record.special_use.overlaps(self.special_use)) {
+            return Err(StoreError::SpecialUseTaken);
+        }
+        let missing = missing_superiors(draft, &self.name);
+        if draft.state.mailboxes.len() + missing.len() >= draft.options.mailboxes_max {
+            return Err(StoreError::Limit("too many mailboxes"));
+        }
+        for superior in missing {
+            create(draft, &superior, SpecialUses::NONE);
+        }
+        let id = create(draft, &self.name, self.special_use);
+        if self.subscribe {
+            draft.subscribe(&self.name, true);
+        }
+        Ok(id)
+    }
+}
+
+pub(crate) struct DeleteMailbox {
+    pub(crate) mailbox: MailboxId,
+}
+
+impl Change for DeleteMailbox {
+    type Outcome = ();
+
+    async fn apply(&self, draft: &mut Draft) -> Result<(), StoreError> {
+        if draft.mailbox(self.mailbox)?.record.name == INBOX {
+            return Err(StoreError::InboxStays);
+        }
+        let messages = draft.messages(self.mailbox).await?;
+        let rows: Vec<Entry> = messages.iter().copied().collect();
+        draft.remove_entries(self.mailbox, &rows).await?;
+        draft.state.remove(self.mailbox);
+        draft.mailbox_removed(self.mailbox);
+        let modseq = draft.next_modseq();
+        let uids: UidSet = rows.iter().map(|row| row.uid).collect();
+        draft.log(modseq, self.mailbox, ChangeKind::MailboxRemoved, uids);
+        Ok(())
+    }
+}
+
+pub(crate) struct RenameMailbox {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) name: String,
+}
+
+impl Change for RenameMailbox {
+    type Outcome = ();
+
+    async fn apply(&self, draft: &mut Draft) -> Result<(), StoreError> {
+        let before = draft.mailbox(self.mailbox)?.record.name.clone();
+        check_name(&self.name, &draft.options)?;
+        check_free(draft, &self.name)?;
+        if before == INBOX {
+            return rename_inbox(draft, self.mailbox, &self.name).await;
+        }
+        let below = format!("{before}{SEPARATOR}");
+        if self.name.starts_with(&below) {
+            return Err(StoreError::BadName("a mailbox cannot be moved below itself"));
+        }
+        let moved: Vec<(MailboxId, String)> = draft
+            .state
+            .mailboxes()
+            .filter_map(|mailbox| {
+                let rest = mailbox.record.name.strip_prefix(&before)?;
+                let is_inside = rest.is_empty() || rest.starts_with(SEPARATOR);
+                is_inside.then(|| (mailbox.id, format!("{}{rest}", self.name)))
+            })
+            .collect();
+        for (_, name) in &moved {
+            check_name(name, &draft.options)?;
+            check_free(draft, name)?;
+        }
+        let modseq = draft.next_modseq();
+        for (id, name) in moved {
+            draft.state.rename(id, &name);
+            draft.log(modseq, id, ChangeKind::Mailbox, UidSet::new());
+        }
+        // Only now, as the mailbox's own old name may be among what was missing.
+        for superior in missing_superiors(draft, &self.name) {
+            create(draft, &superior, SpecialUses::NONE);
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9051 §6.3.6: renaming INBOX moves its messages into a new mailbox and leaves it empty; mailboxes below it stay.
+async fn rename_inbox(draft: &mut Draft, inbox: MailboxId, name: &str) -> Result<(), StoreError> {
+    let messages = draft.messages(inbox).await?;
+    let rows: Vec<Entry> = messages.iter().copied().collect();
+    for superior in missing_superiors(draft, name) {
+        create(draft, &superior, SpecialUses::NONE);
+    }
+    let to = create(draft, name, SpecialUses::NONE);
+    copy_rows(draft, inbox, &rows, to, Transfer::Move).await.map(drop)
+}
+
+fn create(draft: &mut Draft, name: &str, special_use: SpecialUses) -> MailboxId {
+    let id = MailboxId(draft.state.record.mailbox_next);
+    draft.state.record.mailbox_next += 1;
+    // RFC 9051 §2.3.1.1: a name that comes back must come back with a larger value; the clock alone may stand still.
+    let clock = u32::try_from(draft.now).unwrap_or(u32::MAX - 1);
+    let uid_validity = clock.max(draft.state.record.uid_validity_last.saturating_add(1)).max(1);
+    draft.state.record.uid_validity_last = uid_validity;
+    let modseq = draft.next_modseq();
+    let mut mailbox = Mailbox::new(
+        id,
+        MailboxRecord {
+            name: name.to_owned(),
+            uid_validity: UidValidity(uid_validity),
+            uid_next: Uid(1),
+            highest_modseq: modseq,
+            recent_from: Uid(1),
+            special_use,
+            counts: Counts::default(),
+            keywords: KeywordTable::default(),
+        },
+    );
+    mailbox.messages = Some(Snapshot::empty());
+    draft.state.insert(mailbox);
+    draft.log(modseq, id, ChangeKind::Mailbox, UidSet::new());
+    id
+}
+
+/// Names above `name` that no mailbox has, the topmost first (RFC 9051 §6.3.4 has them made too).
+fn missing_superiors(draft: &Draft, name: &str) -> Vec<String> {
+    name.match_indices(SEPARATOR)
+        .filter_map(|(end, _)| name.get(..end))
+        .filter(|superior| draft.state.find(superior).is_none())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn check_free(draft: &Draft, name: &str) -> Result<(), StoreError> {
+    match draft.state.find(name) {
+        Some(_) => Err(StoreError::MailboxExists),
+        None => Ok(()),
+    }
+}
+
+/// Names are UTF-8 without control characters (RFC 9051 §5.1), neither empty as a whole nor at any level.
+pub(crate) fn check_name(name: &str, options: &StoreOptions) -> Result<(), StoreError> {
+    if name.len() > options.mailbox_name_bytes_max {
+        return Err(StoreError::Limit("the mailbox name is too long"));
+    }
+    if name.split(SEPARATOR).any(str::is_empty) {
+        return Err(StoreError::BadName("a level of the name is empty"));
+    }
+    if name.split(SEPARATOR).count() > options.mailbox_levels_max {
+        return Err(StoreError::Limit("the mailbox name has too many levels"));
+    }
+    if name.split(SEPARATOR).any(|level| level == "." || level == "..") {
+        return Err(StoreError::BadName("a level of the name is . or .., which mail programs take for a folder of the file system"));
+    }
+    // U+2028 and U+2029 are forbidden by the Net-Unicode profile that RFC 9051 §5.1 points to.
+    if name.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        return Err(StoreError::BadName("it holds a control character"));
+    }
+    let first = name.split(SEPARATOR).next().unwrap_or_default();
+    if first != INBOX && first.eq_ignore_ascii_case(INBOX) && name.len() > INBOX.len() {
+        return Err(StoreError::BadName("write INBOX in capitals"));
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Derived data is made anew from the messages themselves.
+
+use bytes::Bytes;
+
+use crate::{
+    change::Change,
+    draft::Draft,
+    error::StoreError,
+    identifier::{BlobId, MailboxId},
+    record::Counts,
+};
+
+/// Sets the derived answers of blobs.
+pub(crate) struct ReplaceDerived {
+    pub(crate) derived: Vec<(BlobId, Bytes)>,
+}
+
+impl Change for ReplaceDerived {
+    type Outcome = ();
+
+    async fn apply(&self, draft: &mut Draft) -> Result<(), StoreError> {
+        for (blob, derived) in &self.derived {
+            draft.replace_derived(*blob, derived.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Counts a mailbox's messages again.
+pub(crate) struct Recount {
+    pub(crate) mailbox: MailboxId,
+}
+
+impl Change for Recount {
+    type Outcome = bool;
+
+    async fn apply(&self, draft: &mut Draft) -> Result<bool, StoreError> {
+        let messages = draft.messages(self.mailbox).await?;
+        let mut counts = Counts::default();
+        messages.iter().for_each(|entry| counts.add(entry));
+        let wrong = draft.mailbox(self.mailbox)?.record.counts != counts;
+        if wrong {
+            draft.mailbox_mut(self.mailbox)?.record.counts = counts;
+        }
+        Ok(wrong)
+    }
+}

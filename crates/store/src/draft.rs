@@ -1,0 +1,504 @@
+//! The next state of an account, while a group of changes is being put together.
+//!
+//! Changes run one after the other on a draft: each sees what those before it did, though nothing of it is durable yet.
+//! What the draft touches it keeps in maps of its own, and [`Draft::finish`] turns them into one batch, in
+//! which every record stands once however often it changed. A change checks all it needs before it alters the draft; if a
+//! read from the engine fails half-way the draft is spoiled and the whole group fails.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::ControlFlow,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use postrider_engine::{Batch, Direction, Engine};
+
+use crate::{
+    error::StoreError,
+    identifier::{BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid},
+    keys,
+    message::NewMessage,
+    options::StoreOptions,
+    record::{self, BlobRecord, ChangeKind, ChangeRecord, EmailRecord, MailboxChange},
+    snapshot::{Entry, Snapshot},
+    state::{AccountState, Mailbox},
+    uid_set::UidSet,
+};
+
+/// A record as the draft knows it: `None` where it is not, or no longer, there.
+type Known<K, V> = HashMap<K, Slot<V>>;
+
+#[derive(Debug)]
+struct Slot<V> {
+    value: Option<V>,
+    changed: bool,
+}
+
+impl<V> Slot<V> {
+    fn read(value: Option<V>) -> Self {
+        Self { value, changed: false }
+    }
+
+    fn set(value: Option<V>) -> Self {
+        Self { value, changed: true }
+    }
+}
+
+/// The next state of an account.
+pub(crate) struct Draft {
+    engine: Arc<dyn Engine>,
+    pub(crate) options: Arc<StoreOptions>,
+    pub(crate) state: AccountState,
+    /// Wall-clock time of the group, seconds since 1970 (UTC).
+    pub(crate) now: i64,
+    previous_record: Option<Vec<u8>>,
+    entries: BTreeMap<(MailboxId, Uid), Option<Entry>>,
+    mailboxes: BTreeSet<MailboxId>,
+    subscriptions: BTreeMap<String, bool>,
+    emails: Known<EmailId, EmailRecord>,
+    blobs: Known<BlobId, BlobRecord>,
+    hashes: Known<BlobHash, BlobId>,
+    threads: Known<[u8; 16], ThreadId>,
+    derived: BTreeMap<BlobId, Option<Bytes>>,
+    bodies: BTreeMap<BlobId, Option<Bytes>>,
+    changes: BTreeMap<ModSeq, ChangeRecord>,
+    trim_through: Option<ModSeq>,
+    spoiled: Option<StoreError>,
+}
+
+impl Draft {
+    /// A draft that begins as `state`. `previous` is the account's record as it is stored, which must still be
+    /// so when the batch is written: another writer, on another node, makes the commit fail and the group run again.
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        options: Arc<StoreOptions>,
+        state: AccountState,
+        previous: Option<Vec<u8>>,
+        now: i64,
+    ) -> Self {
+        Self {
+            engine,
+            options,
+            state,
+            now,
+            previous_record: previous,
+            entries: BTreeMap::new(),
+            mailboxes: BTreeSet::new(),
+            subscriptions: BTreeMap::new(),
+            emails: HashMap::new(),
+            blobs: HashMap::new(),
+            hashes: HashMap::new(),
+            threads: HashMap::new(),
+            derived: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            trim_through: None,
+            spoiled: None,
+        }
+    }
+
+    /// The state to publish and the batch that makes it durable.
+    pub(crate) fn finish(mut self) -> Result<(AccountState, Batch), StoreError> {
+        if let Some(error) = self.spoiled.take() {
+            return Err(error);
+        }
+        self.trim_changes();
+        let account = self.state.id;
+        let mut batch = Batch::new();
+        for (name, subscribed) in &self.subscriptions {
+            match subscribed {
+                true => batch.put(keys::subscription(account, name), []),
+                false => batch.delete(keys::subscription(account, name)),
+            }
+        }
+        for id in &self.mailboxes {
+            match self.state.mailbox(*id) {
+                Some(mailbox) => {
+                    let record = record::MailboxRecord { recent_from: mailbox.recent_from(), ..mailbox.record.clone() };
+                    batch.put(keys::mailbox(account, *id), record.encode());
+                }
+                None => batch.delete(keys::mailbox(account, *id)),
+            }
+        }
+        for ((mailbox, uid), entry) in &self.entries {
+            let key = keys::entry(account, *mailbox, *uid);
+            write(&mut batch, key, entry.as_ref().map(record::encode_entry));
+        }
+        for (id, slot) in changed(self.emails) {
+            write(&mut batch, keys::email(account, id), slot.map(|email| email.encode()));
+        }
+        for (id, slot) in changed(self.blobs) {
+            write(&mut batch, keys::blob(account, id), slot.map(|blob| blob.encode()));
+        }
+        for (hash, slot) in changed(self.hashes) {
+            write(&mut batch, keys::blob_by_hash(account, &hash), slot.map(|blob| blob.0.to_be_bytes().to_vec()));
+        }
+        for (digest, slot) in changed(self.threads) {
+            write(&mut batch, keys::thread(account, digest), slot.map(|thread| thread.0.to_be_bytes().to_vec()));
+        }
+        for (blob, derived) in self.derived {
+            write(&mut batch, keys::derived(account, blob), derived.map(Vec::from));
+        }
+        for (blob, body) in self.bodies {
+            match body {
+                Some(body) => batch.put_body(keys::blob(account, blob), body),
+                None => batch.delete_body(keys::blob(account, blob)),
+            }
+        }
+        if let Some(through) = self.trim_through {
+            batch.delete_range(keys::changes_through(account, through));
+        }
+        for (modseq, change) in &self.changes {
+            batch.put(keys::change(account, *modseq), change.encode());
+        }
+        if !batch.is_empty() {
+            batch.expect(keys::account(account), self.previous_record);
+            batch.put(keys::account(account), self.state.record.encode());
+        }
+        Ok((self.state, batch))
+    }
+
+    /// The log keeps a bounded number of changes; what is older goes, many at a time.
+    fn trim_changes(&mut self) {
+        let record = &mut self.state.record;
+        let kept_max = self.options.changes_kept_max;
+        let kept = record.modseq.0 - record.changes_trimmed.0;
+        if kept > kept_max + kept_max / 8 {
+            let through = ModSeq(record.modseq.0 - kept_max);
+            record.changes_trimmed = through;
+            self.trim_through = Some(through);
+        }
+    }
+
+    /// Begins a change: the mod-sequence that all it does will carry.
+    pub(crate) fn next_modseq(&mut self) -> ModSeq {
+        self.state.record.modseq.0 += 1;
+        self.state.record.modseq
+    }
+
+    /// Notes in the log what a change did, and brings the mailbox's HIGHESTMODSEQ up to it.
+    pub(crate) fn log(&mut self, modseq: ModSeq, mailbox: MailboxId, kind: ChangeKind, uids: UidSet) {
+        if let Some(mailbox) = self.state.mailbox_mut(mailbox) {
+            mailbox.record.highest_modseq = modseq;
+        }
+        self.mailboxes.insert(mailbox);
+        let when = self.now;
+        self.changes
+            .entry(modseq)
+            .or_insert_with(|| ChangeRecord { when, changes: Vec::new() })
+            .changes
+            .push(MailboxChange { mailbox, kind, uids });
+    }
+
+    /// A mailbox of the draft.
+    pub(crate) fn mailbox(&self, id: MailboxId) -> Result<&Arc<Mailbox>, StoreError> {
+        self.state.mailbox(id).ok_or(StoreError::NoMailbox)
+    }
+
+    /// A mailbox of the draft, to alter; it will be written.
+    pub(crate) fn mailbox_mut(&mut self, id: MailboxId) -> Result<&mut Mailbox, StoreError> {
+        self.mailboxes.insert(id);
+        self.state.mailbox_mut(id).ok_or(StoreError::NoMailbox)
+    }
+
+    /// Marks a mailbox that was taken out of the state, so that its record goes too.
+    pub(crate) fn mailbox_removed(&mut self, id: MailboxId) {
+        self.mailboxes.insert(id);
+    }
+
+    /// Sets or clears a subscription.
+    pub(crate) fn subscribe(&mut self, name: &str, subscribed: bool) {
+        let names = Arc::make_mut(&mut self.state.subscriptions);
+        match subscribed {
+            true => names.insert(name.to_owned()),
+            false => names.remove(name),
+        };
+        self.subscriptions.insert(name.to_owned(), subscribed);
+    }
+
+    /// The messages of a mailbox, read from the engine if nobody asked for them before.
+    pub(crate) async fn messages(&mut self, id: MailboxId) -> Result<Snapshot, StoreError> {
+        if let Some(messages) = &self.mailbox(id)?.messages {
+            return Ok(messages.clone());
+        }
+        let mut rows: BTreeMap<Uid, Entry> = BTreeMap::new();
+        let loaded = load_entries(&*self.engine, self.state.id, id, |entry| {
+            rows.insert(entry.uid, entry);
+        });
+        self.spoil_on_error(loaded.await)?;
+        // Messages that came in this very group are not in the engine yet.
+        for ((_, uid), entry) in self.entries.range((id, Uid(0))..=(id, Uid(u32::MAX))) {
+            match entry {
+                Some(entry) => rows.insert(*uid, *entry),
+                None => rows.remove(uid),
+            };
+        }
+        let messages = Snapshot::from_rows(rows.into_values());
+        if let Some(mailbox) = self.state.mailbox_mut(id) {
+            mailbox.messages = Some(messages.clone());
+        }
+        Ok(messages)
+    }
+
+    /// Adds rows to the end of a mailbox; they have its next UIDs.
+    pub(crate) fn add_entries(&mut self, id: MailboxId, added: &[Entry]) -> Result<(), StoreError> {
+        let mailbox = self.mailbox_mut(id)?;
+        for entry in added {
+            mailbox.record.counts.add(entry);
+            if let Some(messages) = &mut mailbox.messages {
+                messages.push(*entry);
+            }
+        }
+        if let Some(last) = added.last() {
+            mailbox.record.uid_next = Uid(last.uid.0.saturating_add(1));
+        }
+        self.entries.extend(added.iter().map(|entry| ((id, entry.uid), Some(*entry))));
+        Ok(())
+    }
+
+    /// Replaces rows of a mailbox, whose messages must have been asked for; `rows` ascend.
+    pub(crate) fn replace_entries(&mut self, id: MailboxId, rows: &[(Entry, Entry)]) -> Result<(), StoreError> {
+        let mailbox = self.mailbox_mut(id)?;
+        for (before, after) in rows {
+            mailbox.record.counts.subtract(before);
+            mailbox.record.counts.add(after);
+        }
+        let after: Vec<Entry> = rows.iter().map(|(_, after)| *after).collect();
+        if let Some(messages) = &mut mailbox.messages {
+            messages.replace(&after);
+        }
+        self.entries.extend(after.iter().map(|entry| ((id, entry.uid), Some(*entry))));
+        Ok(())
+    }
+
+    /// Removes rows of a mailbox, whose messages must have been asked for, and whatever no other mailbox holds then.
+    pub(crate) async fn remove_entries(&mut self, id: MailboxId, removed: &[Entry]) -> Result<(), StoreError> {
+        self.read_emails(removed.iter().map(|entry| entry.email)).await?;
+        self.read_blobs(removed.iter().map(|entry| entry.blob)).await?;
+        let uids: UidSet = removed.iter().map(|entry| entry.uid).collect();
+        let mailbox = self.mailbox_mut(id)?;
+        for entry in removed {
+            mailbox.record.counts.subtract(entry);
+        }
+        if let Some(messages) = &mut mailbox.messages {
+            messages.remove(&uids);
+        }
+        for entry in removed {
+            self.entries.insert((id, entry.uid), None);
+            self.leave_place(entry, id);
+        }
+        Ok(())
+    }
+
+    /// Gives emails another place each, in addition to those they have.
+    pub(crate) async fn add_places(&mut self, id: MailboxId, added: &[Entry]) -> Result<(), StoreError> {
+        self.read_emails(added.iter().map(|entry| entry.email)).await?;
+        for entry in added {
+            if let Some(slot) = self.emails.get_mut(&entry.email)
+                && let Some(email) = &mut slot.value
+            {
+                email.places.push((id, entry.uid));
+                slot.changed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// An email leaves a mailbox; with its last place it goes, and its blob with the last email.
+    fn leave_place(&mut self, entry: &Entry, mailbox: MailboxId) {
+        let Some(slot) = self.emails.get_mut(&entry.email) else { return };
+        slot.changed = true;
+        let Some(email) = &mut slot.value else { return };
+        email.places.retain(|place| *place != (mailbox, entry.uid));
+        if !email.places.is_empty() {
+            return;
+        }
+        let blob_id = email.blob;
+        slot.value = None;
+        let Some(slot) = self.blobs.get_mut(&blob_id) else { return };
+        slot.changed = true;
+        let Some(blob) = &mut slot.value else { return };
+        blob.emails = blob.emails.saturating_sub(1);
+        if blob.emails == 0 {
+            self.hashes.insert(blob.hash, Slot::set(None));
+            slot.value = None;
+            self.derived.insert(blob_id, None);
+            self.bodies.insert(blob_id, None);
+        }
+    }
+
+    /// Stores a message's content and makes an email of it, at one place.
+    pub(crate) fn add_email(&mut self, message: &NewMessage, mailbox: MailboxId, uid: Uid) -> (EmailId, BlobId) {
+        let blob = self.add_blob(message);
+        let email = EmailId(self.state.record.email_next);
+        self.state.record.email_next += 1;
+        let thread = self.thread_of(message, email);
+        let record = EmailRecord { blob, received: message.received, thread, places: vec![(mailbox, uid)] };
+        self.emails.insert(email, Slot::set(Some(record)));
+        (email, blob)
+    }
+
+    fn add_blob(&mut self, message: &NewMessage) -> BlobId {
+        let present = self.hashes.get(&message.hash).and_then(|slot| slot.value);
+        if let Some(id) = present
+            && let Some(Slot { value: Some(blob), changed }) = self.blobs.get_mut(&id)
+        {
+            blob.emails += 1;
+            *changed = true;
+            return id;
+        }
+        let id = BlobId(self.state.record.blob_next);
+        self.state.record.blob_next += 1;
+        let blob = BlobRecord { hash: message.hash, size: message.raw.len() as u32, emails: 1 };
+        self.hashes.insert(message.hash, Slot::set(Some(id)));
+        self.blobs.insert(id, Slot::set(Some(blob)));
+        self.derived.insert(id, Some(message.derived.clone()));
+        self.bodies.insert(id, Some(message.raw.clone()));
+        id
+    }
+
+    /// A message joins the thread of any message it names, or that named it, under the same base subject.
+    fn thread_of(&mut self, message: &NewMessage, email: EmailId) -> ThreadId {
+        let known = message.thread_keys.iter().find_map(|key| self.threads.get(key).and_then(|slot| slot.value));
+        let thread = known.unwrap_or(ThreadId(email.0));
+        for key in &message.thread_keys {
+            let slot = self.threads.entry(*key).or_insert_with(|| Slot::read(None));
+            if slot.value.is_none() {
+                *slot = Slot::set(Some(thread));
+            }
+        }
+        thread
+    }
+
+    /// Reads all that adding `messages` will ask for, in a few calls.
+    pub(crate) async fn read_for_adding(&mut self, messages: &[NewMessage]) -> Result<(), StoreError> {
+        let account = self.state.id;
+        let hashes = unknown(&self.hashes, messages.iter().map(|message| message.hash));
+        let found = self.read(&hashes, |hash| keys::blob_by_hash(account, hash), number).await?;
+        let blobs: Vec<BlobId> = found.iter().flatten().map(|id| BlobId(*id)).collect();
+        self.hashes.extend(hashes.into_iter().zip(found.into_iter().map(|id| Slot::read(id.map(BlobId)))));
+        let present = messages.iter().filter_map(|message| self.hashes.get(&message.hash).and_then(|slot| slot.value));
+        let blobs: Vec<BlobId> = blobs.into_iter().chain(present.collect::<Vec<_>>()).collect();
+        self.read_blobs(blobs.into_iter()).await?;
+        let threads = unknown(&self.threads, messages.iter().flat_map(|message| message.thread_keys.iter().copied()));
+        let found = self.read(&threads, |key| keys::thread(account, *key), number).await?;
+        self.threads.extend(threads.into_iter().zip(found.into_iter().map(|id| Slot::read(id.map(ThreadId)))));
+        Ok(())
+    }
+
+    async fn read_emails(&mut self, ids: impl Iterator<Item = EmailId>) -> Result<(), StoreError> {
+        let account = self.state.id;
+        let ids = unknown(&self.emails, ids);
+        let found = self.read(&ids, |id| keys::email(account, *id), EmailRecord::decode).await?;
+        self.emails.extend(ids.into_iter().zip(found.into_iter().map(Slot::read)));
+        Ok(())
+    }
+
+    async fn read_blobs(&mut self, ids: impl Iterator<Item = BlobId>) -> Result<(), StoreError> {
+        let account = self.state.id;
+        let ids = unknown(&self.blobs, ids);
+        let found = self.read(&ids, |id| keys::blob(account, *id), BlobRecord::decode).await?;
+        self.blobs.extend(ids.into_iter().zip(found.into_iter().map(Slot::read)));
+        Ok(())
+    }
+
+    /// Sets the derived answers of a blob anew.
+    pub(crate) fn replace_derived(&mut self, blob: BlobId, derived: Bytes) {
+        self.derived.insert(blob, Some(derived));
+    }
+
+    async fn read<K, V: Send>(
+        &mut self,
+        ids: &[K],
+        key: impl Fn(&K) -> Vec<u8>,
+        decode: fn(&[u8]) -> Result<V, StoreError>,
+    ) -> Result<Vec<Option<V>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<Vec<u8>> = ids.iter().map(key).collect();
+        let engine = Arc::clone(&self.engine);
+        let found = read_records(&*engine, &keys, decode).await;
+        self.spoil_on_error(found)
+    }
+
+    fn spoil_on_error<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result {
+            self.spoiled = Some(error.clone());
+        }
+        result
+    }
+}
+
+fn write(batch: &mut Batch, key: Vec<u8>, value: Option<Vec<u8>>) {
+    match value {
+        Some(value) => batch.put(key, value),
+        None => batch.delete(key),
+    }
+}
+
+fn changed<K, V>(known: Known<K, V>) -> impl Iterator<Item = (K, Option<V>)> {
+    known.into_iter().filter(|(_, slot)| slot.changed).map(|(id, slot)| (id, slot.value))
+}
+
+/// Those of `ids` that the draft has not read, each once.
+fn unknown<K: Copy + Eq + Ord + std::hash::Hash, V>(known: &Known<K, V>, ids: impl Iterator<Item = K>) -> Vec<K> {
+    ids.filter(|id| !known.contains_key(id)).collect::<BTreeSet<K>>().into_iter().collect()
+}
+
+fn number(bytes: &[u8]) -> Result<u64, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| StoreError::Damaged("an index record is not a number".to_owned()))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// Reads and decodes many records.
+pub(crate) async fn read_records<V: Send>(
+    engine: &(impl postrider_engine::Read + ?Sized),
+    keys: &[Vec<u8>],
+    decode: impl Fn(&[u8]) -> Result<V, StoreError> + Send + Sync,
+) -> Result<Vec<Option<V>>, StoreError> {
+    let mut found = Vec::with_capacity(keys.len());
+    let mut failure = None;
+    engine
+        .get(keys, &mut |_, value| match value.map(&decode).transpose() {
+            Ok(value) => {
+                found.push(value);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        })
+        .await?;
+    failure.map_or(Ok(found), Err)
+}
+
+/// Reads the rows of a mailbox in the order of their UIDs.
+pub(crate) async fn load_entries(
+    engine: &(impl postrider_engine::Read + ?Sized),
+    account: crate::AccountId,
+    mailbox: MailboxId,
+    mut visit: impl FnMut(Entry) + Send,
+) -> Result<(), StoreError> {
+    let mut failure = None;
+    engine
+        .scan(&keys::entries(account, mailbox), Direction::Forward, &mut |key, value| {
+            let entry = keys::split_entry(key)
+                .ok_or_else(|| StoreError::Damaged("an entry has a malformed key".to_owned()))
+                .and_then(|(_, uid)| record::decode_entry(uid, value));
+            match entry {
+                Ok(entry) => {
+                    visit(entry);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })
+        .await?;
+    failure.map_or(Ok(()), Err)
+}

@@ -1,0 +1,172 @@
+//! Where everything lies: the one place that knows the layout of keys.
+//!
+//! Keys are binary and big-endian and begin with the account, so that an account is one contiguous range: it can be
+//! counted, exported, moved or removed as such. The second part is the table.
+//!
+//! | table | key after account and table | value |
+//! |---|---|---|
+//! | `0x01` account | | counters of the account ([`crate::record::AccountRecord`]) |
+//! | `0x02` mailbox | mailbox id | name, counters, keywords ([`crate::record::MailboxRecord`]) |
+//! | `0x03` subscription | name | empty |
+//! | `0x10` entry | mailbox id, UID | a row of the snapshot ([`crate::snapshot::Entry`]) |
+//! | `0x20` email | email id | blob, received date, thread, where it is ([`crate::record::EmailRecord`]) |
+//! | `0x21` blob | blob id | hash, size, number of emails ([`crate::record::BlobRecord`]) |
+//! | `0x22` blob by hash | BLAKE3 hash | blob id |
+//! | `0x23` derived | blob id | answers computed at delivery ([`postrider_message::DerivedView`]) |
+//! | `0x24` thread | hash of message id and base subject | thread id |
+//! | `0x30` change | mod-sequence | what changed ([`crate::record::ChangeRecord`]) |
+//!
+//! Bodies, which the engine keeps apart from records, lie under account, `0x21` and blob id.
+//!
+//! Blobs are named by hash in `0x22` and numbered in the order they came: so the derived answers and bodies of one
+//! mailbox lie side by side, and reading them in order is a walk and not a thousand jumps.
+//!
+//! Account 0 is the system's: what it holds under tables below `0xf0` belongs to the directory of accounts.
+
+use postrider_engine::KeyRange;
+
+use crate::identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, Uid};
+
+const ACCOUNT: u8 = 0x01;
+const MAILBOX: u8 = 0x02;
+const SUBSCRIPTION: u8 = 0x03;
+const ENTRY: u8 = 0x10;
+const EMAIL: u8 = 0x20;
+const BLOB: u8 = 0x21;
+const BLOB_BY_HASH: u8 = 0x22;
+const DERIVED: u8 = 0x23;
+const THREAD: u8 = 0x24;
+const CHANGE: u8 = 0x30;
+const FORMAT: u8 = 0xf0;
+
+fn table(account: AccountId, table: u8) -> Vec<u8> {
+    let mut key = Vec::with_capacity(4 + 1 + 32);
+    key.extend_from_slice(&account.0.to_be_bytes());
+    key.push(table);
+    key
+}
+
+fn with(mut key: Vec<u8>, rest: &[u8]) -> Vec<u8> {
+    key.extend_from_slice(rest);
+    key
+}
+
+/// The record that says which format the store has.
+pub(crate) fn format() -> Vec<u8> {
+    table(AccountId(0), FORMAT)
+}
+
+/// Everything of an account.
+pub(crate) fn account_range(account: AccountId) -> KeyRange {
+    KeyRange::prefix(account.0.to_be_bytes())
+}
+
+pub(crate) fn account(account: AccountId) -> Vec<u8> {
+    table(account, ACCOUNT)
+}
+
+/// Whether `key` is an account's own record, and whose.
+pub(crate) fn is_account(key: &[u8]) -> Option<AccountId> {
+    let (id, rest) = key.split_first_chunk::<4>()?;
+    (rest == [ACCOUNT]).then_some(AccountId(u32::from_be_bytes(*id)))
+}
+
+pub(crate) fn mailbox(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    with(table(account, MAILBOX), &mailbox.0.to_be_bytes())
+}
+
+pub(crate) fn mailboxes(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, MAILBOX))
+}
+
+pub(crate) fn subscription(account: AccountId, name: &str) -> Vec<u8> {
+    with(table(account, SUBSCRIPTION), name.as_bytes())
+}
+
+pub(crate) fn subscriptions(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, SUBSCRIPTION))
+}
+
+/// What of a key comes after account and table.
+pub(crate) fn tail(key: &[u8]) -> &[u8] {
+    key.get(5..).unwrap_or_default()
+}
+
+pub(crate) fn entry(account: AccountId, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+    with(with(table(account, ENTRY), &mailbox.0.to_be_bytes()), &uid.0.to_be_bytes())
+}
+
+pub(crate) fn entries(account: AccountId, mailbox: MailboxId) -> KeyRange {
+    KeyRange::prefix(with(table(account, ENTRY), &mailbox.0.to_be_bytes()))
+}
+
+/// All mailboxes' rows.
+pub(crate) fn all_entries(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, ENTRY))
+}
+
+/// The mailbox and UID of an entry's key.
+pub(crate) fn split_entry(key: &[u8]) -> Option<(MailboxId, Uid)> {
+    let (mailbox, rest) = tail(key).split_first_chunk::<4>()?;
+    let uid: &[u8; 4] = rest.try_into().ok()?;
+    Some((MailboxId(u32::from_be_bytes(*mailbox)), Uid(u32::from_be_bytes(*uid))))
+}
+
+pub(crate) fn email(account: AccountId, email: EmailId) -> Vec<u8> {
+    with(table(account, EMAIL), &email.0.to_be_bytes())
+}
+
+pub(crate) fn emails(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, EMAIL))
+}
+
+pub(crate) fn blob(account: AccountId, blob: BlobId) -> Vec<u8> {
+    with(table(account, BLOB), &blob.0.to_be_bytes())
+}
+
+pub(crate) fn blobs(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, BLOB))
+}
+
+pub(crate) fn blob_by_hash(account: AccountId, hash: &BlobHash) -> Vec<u8> {
+    with(table(account, BLOB_BY_HASH), &hash.0)
+}
+
+pub(crate) fn blobs_by_hash(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, BLOB_BY_HASH))
+}
+
+pub(crate) fn derived(account: AccountId, blob: BlobId) -> Vec<u8> {
+    with(table(account, DERIVED), &blob.0.to_be_bytes())
+}
+
+pub(crate) fn all_derived(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, DERIVED))
+}
+
+/// The number at the end of keys that have one: email, blob, derived, change.
+pub(crate) fn split_number(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(tail(key).try_into().ok()?))
+}
+
+pub(crate) fn thread(account: AccountId, digest: [u8; 16]) -> Vec<u8> {
+    with(table(account, THREAD), &digest)
+}
+
+pub(crate) fn threads(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, THREAD))
+}
+
+pub(crate) fn change(account: AccountId, modseq: ModSeq) -> Vec<u8> {
+    with(table(account, CHANGE), &modseq.0.to_be_bytes())
+}
+
+/// Changes after `modseq`.
+pub(crate) fn changes_after(account: AccountId, modseq: ModSeq) -> KeyRange {
+    KeyRange { start: change(account, ModSeq(modseq.0.saturating_add(1))), end: Some(table(account, CHANGE + 1)) }
+}
+
+/// Changes up to and with `modseq`.
+pub(crate) fn changes_through(account: AccountId, modseq: ModSeq) -> KeyRange {
+    KeyRange::new(change(account, ModSeq(0)), change(account, ModSeq(modseq.0.saturating_add(1))))
+}

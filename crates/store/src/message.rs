@@ -1,0 +1,72 @@
+//! A message on its way into the store.
+
+use bytes::Bytes;
+use postrider_message::{Derived, DerivedView, MimeLimits};
+
+use crate::{flags::Flag, identifier::BlobHash};
+
+/// References beyond this many are not looked at for threading: the last ones are the nearest relatives.
+const THREAD_REFERENCES_MAX: usize = 20;
+
+/// Messages larger than this are prepared on a thread of their own, so that sessions beside go on.
+const INLINE_BYTES_MAX: usize = 256 * 1024;
+
+/// A message with everything that is computed once, ready to be stored.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Its bytes.
+    pub raw: Bytes,
+    /// Flags to begin with.
+    pub flags: Vec<Flag>,
+    /// INTERNALDATE, seconds since 1970 (UTC).
+    pub received: i64,
+    pub(crate) hash: BlobHash,
+    pub(crate) derived: Bytes,
+    pub(crate) thread_keys: Vec<[u8; 16]>,
+}
+
+impl NewMessage {
+    /// Hashes and parses `raw`.
+    pub async fn prepare(raw: Bytes, flags: Vec<Flag>, received: i64, limits: &MimeLimits) -> Self {
+        if raw.len() <= INLINE_BYTES_MAX {
+            return Self::prepare_now(raw, flags, received, limits);
+        }
+        let (job_raw, job_limits) = (raw.clone(), limits.clone());
+        let job_flags = flags.clone();
+        let job = tokio::task::spawn_blocking(move || Self::prepare_now(job_raw, job_flags, received, &job_limits));
+        match job.await {
+            Ok(message) => message,
+            // The blocking pool is gone only while the program ends; then doing it here is as good.
+            Err(_) => Self::prepare_now(raw, flags, received, limits),
+        }
+    }
+
+    fn prepare_now(raw: Bytes, flags: Vec<Flag>, received: i64, limits: &MimeLimits) -> Self {
+        let hash = BlobHash::of(&raw);
+        let derived = Bytes::from(Derived::of(&raw, limits).encode());
+        let thread_keys = thread_keys(&derived);
+        Self { raw, flags, received, hash, derived, thread_keys }
+    }
+}
+
+/// The index keys under which a message is found by its relatives: each of its own id and those it refers to, with
+/// its base subject, so that a new subject begins a new thread (RFC 8621 §3).
+pub(crate) fn thread_keys(derived: &[u8]) -> Vec<[u8; 16]> {
+    let Ok(view) = DerivedView::parse(derived) else { return Vec::new() };
+    let subject = view.base_subject().as_bytes();
+    let references: Vec<_> = view.references().collect();
+    let nearest = references.len().saturating_sub(THREAD_REFERENCES_MAX);
+    let ids = view.message_id().into_iter().chain(references.into_iter().skip(nearest));
+    let mut keys: Vec<[u8; 16]> = ids
+        .map(|id| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(id.as_bytes()).update(&[0]).update(subject);
+            let mut key = [0; 16];
+            hasher.finalize_xof().fill(&mut key);
+            key
+        })
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    keys.retain(|key| seen.insert(*key));
+    keys
+}

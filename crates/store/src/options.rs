@@ -1,0 +1,36 @@
+//! What can be set of the store.
+
+use postrider_message::MimeLimits;
+
+/// Bounds and habits of the store.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The largest message, in bytes.
+    pub message_bytes_max: u64,
+    /// How many mailboxes an account may have.
+    pub mailboxes_max: usize,
+    /// The longest mailbox name, in bytes of UTF-8, all levels together.
+    pub mailbox_name_bytes_max: usize,
+    /// How many levels a mailbox name may have.
+    pub mailbox_levels_max: usize,
+    /// How many changes an account's log keeps: as far back clients can resynchronise tersely.
+    pub changes_kept_max: u64,
+    /// How many accounts stay in memory after the last session left them.
+    pub accounts_resident_max: usize,
+    /// Bounds of MIME parsing.
+    pub mime: MimeLimits,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 50 * 1024 * 1024,
+            mailboxes_max: 10_000,
+            mailbox_name_bytes_max: 400,
+            mailbox_levels_max: 32,
+            changes_kept_max: 100_000,
+            accounts_resident_max: 1_000,
+            mime: MimeLimits::default(),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The one command that checks everything.
+fn main() {}
