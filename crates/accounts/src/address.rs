@@ -123,8 +123,9 @@ fn is_atext(character: char) -> bool {
 }
 
 fn is_label(label: &str) -> bool {
-    let inner =
-        |character: char| if character.is_ascii() { character.is_ascii_alphanumeric() || character == '-' } else { is_atext(character) };
+    let inner = |character: char| {
+        if character.is_ascii() { character.is_ascii_alphanumeric() || character == '-' } else { is_atext(character) }
+    };
     !label.is_empty()
         && label.len() <= LABEL_BYTES_MAX
         && !label.starts_with('-')

@@ -27,9 +27,9 @@ pub enum AccountsError {
     /// An alias leads to an address that is neither an account nor an alias.
     #[error("the target {0} is neither an account nor an alias")]
     UnknownTarget(String),
-    /// An alias would lead back to itself, or through more aliases than the limit allows.
-    #[error("the alias {0} would lead back to itself, or through too many others")]
-    AliasLoop(String),
+    /// An alias would lead through more aliases than the limit allows.
+    #[error("the alias {0} would lead through too many others")]
+    AliasTooDeep(String),
     /// An alias without targets, or with too many.
     #[error("an alias needs between 1 and {0} targets")]
     AliasTargets(usize),

@@ -33,11 +33,16 @@ impl<K: Hash + Eq, V> RecentMap<K, V> {
 
     /// Sets the entry of a key.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.young.len() >= self.generation_max && !self.young.contains_key(&key) {
-            self.old = mem::take(&mut self.young);
-        }
+        self.make_room(&key);
         self.old.remove(&key);
         self.young.insert(key, value);
+    }
+
+    /// The entry of a key, made if need be; this counts as use.
+    pub(crate) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        let old = self.old.remove(&key);
+        self.make_room(&key);
+        self.young.entry(key).or_insert_with(|| old.unwrap_or_else(make))
     }
 
     /// Removes the entry of a key.
@@ -47,6 +52,12 @@ impl<K: Hash + Eq, V> RecentMap<K, V> {
     {
         self.young.remove(key);
         self.old.remove(key);
+    }
+
+    fn make_room(&mut self, key: &K) {
+        if self.young.len() >= self.generation_max && !self.young.contains_key(key) {
+            self.old = mem::take(&mut self.young);
+        }
     }
 
     /// The number of entries.
@@ -81,5 +92,7 @@ mod tests {
         map.insert(2, "other");
         map.insert(1, "second");
         assert_eq!(map.get_mut(&1), Some(&mut "second"));
+        assert_eq!(map.get_or_insert_with(1, || "third"), &"second");
+        assert_eq!(map.get_or_insert_with(3, || "third"), &"third");
     }
 }

@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use postrider_sasl::ScramKeys;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -131,9 +130,8 @@ pub(crate) fn encode<T: Serialize>(what: &str, record: &T) -> Result<Vec<u8>, Ac
 
 /// Bytes as base64.
 mod bytes {
-    use serde::{Deserializer, Serializer, de::Error};
-
-    use super::{BASE64, Deserialize, Engine};
+    use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(super) fn serialize<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&BASE64.encode(bytes))

@@ -31,6 +31,8 @@ struct OpenSegment {
     written: u64,
     /// Heads and contents by turns, not written yet.
     pending: Vec<Bytes>,
+    /// Whether the transaction that is being built has put something here.
+    is_touched: bool,
     /// Whether a committed transaction may name a body in it.
     is_named: bool,
 }
@@ -72,6 +74,7 @@ impl Appender {
         let head = segment_file::entry_head(key, length, checksum);
         let offset = segment.end + head.len() as u64;
         segment.end += bytes;
+        segment.is_touched = true;
         segment.pending.push(Bytes::from(head));
         segment.pending.push(content.clone());
         let end = segment.end;
@@ -97,6 +100,7 @@ impl Appender {
             end: HEADER_BYTES,
             written: HEADER_BYTES,
             pending: Vec::new(),
+            is_touched: false,
             is_named: false,
         })
     }
@@ -109,9 +113,10 @@ impl Appender {
             }
             #[cfg(test)]
             self.shared.faults.at(crate::tests::faults::Point::SegmentWrite)?;
-            segment.write().and_then(|()| segment.file.sync_data()).map_err(|error| {
-                from_io(format_args!("segment {}", segment.number), error)
-            })?;
+            segment
+                .write()
+                .and_then(|()| segment.file.sync_data())
+                .map_err(|error| from_io(format_args!("segment {}", segment.number), error))?;
             segment.is_named = true;
         }
         Ok(())
@@ -120,6 +125,9 @@ impl Appender {
     /// To be called after the transaction has committed.
     pub fn committed(&mut self) {
         self.filled.clear();
+        if let Some(segment) = &mut self.current {
+            segment.is_touched = false;
+        }
     }
 
     /// To be called when the transaction has failed, at whatever point. Segments that no transaction can name are
@@ -128,8 +136,7 @@ impl Appender {
         for segment in mem::take(&mut self.filled).into_iter().chain(self.current.take()) {
             if !segment.is_named {
                 self.shared.segments.retire(segment.number);
-            } else if segment.pending.is_empty() {
-                // Nothing of this transaction went here.
+            } else if !segment.is_touched {
                 self.current = Some(segment);
             }
         }

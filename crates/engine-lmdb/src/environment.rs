@@ -32,6 +32,8 @@ const KEY_FORMAT: &[u8] = b"format";
 const KEY_NEXT_SEGMENT: &[u8] = b"next-segment";
 /// The databases of [`Databases`], and a few for the versions to come.
 const DATABASES_MAX: u32 = 16;
+/// What must fit on the device for it not to count as full.
+const PROBE_BYTES: usize = 1 << 20;
 /// Map sizes are whole multiples of this, which every page size divides.
 const MAP_STEP_BYTES: u64 = 1 << 20;
 
@@ -78,7 +80,7 @@ impl Environment {
             tracing::info!(stale, "cleared readers that an earlier process left behind");
         }
         let databases = open_databases(&env)?;
-        for made in [&lmdb_folder, &folder] {
+        for made in [lmdb_folder.as_path(), &folder].into_iter().chain(folder.parent()) {
             sync_folder(made)?;
         }
         Ok(Self { env, databases, segment_folder, _lock: lock })
@@ -89,14 +91,25 @@ impl Environment {
         self.env.read_txn().map_err(from_heed)
     }
 
-    /// The accounts of all segments.
+    /// Whether the device has no room left, found out by trying.
+    pub fn is_device_full(&self) -> bool {
+        let path = self.env.path().join("probe");
+        let written = fs::write(&path, vec![0xff; PROBE_BYTES]).and_then(|()| File::open(&path)?.sync_all());
+        let _ = fs::remove_file(&path);
+        matches!(written.map_err(at(&path)), Err(EngineError::Full(_)))
+    }
+
+    /// The accounts of all segments. A damaged one stands as if all were live, so that compaction lets it be.
     pub fn accounts(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<Vec<(u64, SegmentAccount)>, EngineError> {
         let mut accounts = Vec::new();
         for found in self.databases.segments.iter(txn).map_err(from_heed)? {
             let (key, stored) = found.map_err(from_heed)?;
-            let segment =
-                Fields(key).number::<8>().ok_or_else(|| layout::damaged("account of segment", key))?;
-            accounts.push((segment, SegmentAccount::unseal(segment, stored)?));
+            let segment = Fields(key).number::<8>().ok_or_else(|| layout::damaged("account of segment", key))?;
+            let account = SegmentAccount::unseal(segment, stored).unwrap_or_else(|error| {
+                tracing::error!(segment, %error, "the account of a segment is damaged");
+                SegmentAccount { end: 0, live_bytes: u64::MAX, live_bodies: u64::MAX }
+            });
+            accounts.push((segment, account));
         }
         Ok(accounts)
     }
@@ -120,8 +133,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), EngineError> {
 }
 
 fn lock(path: &Path) -> Result<File, EngineError> {
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(at(path))?;
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(at(path))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

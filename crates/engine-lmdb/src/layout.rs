@@ -170,7 +170,11 @@ impl SegmentAccount {
         let key = segment.to_be_bytes();
         let mut fields = Fields(unseal("account of segment", &key, stored)?);
         let account = (|| {
-            Some(Self { end: fields.number::<8>()?, live_bytes: fields.number::<8>()?, live_bodies: fields.number::<8>()? })
+            Some(Self {
+                end: fields.number::<8>()?,
+                live_bytes: fields.number::<8>()?,
+                live_bodies: fields.number::<8>()?,
+            })
         })();
         account.ok_or_else(|| damaged("account of segment", &key))
     }

@@ -8,8 +8,23 @@ use postrider_engine::EngineError;
 
 /// File systems whose files another machine may change.
 const NETWORK: &[&str] = &[
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "coda", "ncpfs", "glusterfs", "fuse.glusterfs", "fuse.sshfs",
-    "fuse.s3fs", "fuse.rclone", "fuse.davfs", "davfs", "lustre", "beegfs",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afs",
+    "coda",
+    "ncpfs",
+    "glusterfs",
+    "fuse.glusterfs",
+    "fuse.sshfs",
+    "fuse.s3fs",
+    "fuse.rclone",
+    "fuse.davfs",
+    "davfs",
+    "lustre",
+    "beegfs",
 ];
 
 /// Fails if `folder`, an absolute path, lies on a network file system.

@@ -24,11 +24,15 @@ const EXTENSION: &str = "segment";
 /// One segment file.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    /// Its number, never used again.
-    pub number: u64,
-    /// Its file.
-    pub path: PathBuf,
+    path: PathBuf,
     is_retired: AtomicBool,
+}
+
+impl Segment {
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for Segment {
@@ -164,5 +168,5 @@ impl Segments {
 
 fn new_segment(folder: &Path, number: u64) -> Arc<Segment> {
     let path = folder.join(format!("{number:016}.{EXTENSION}"));
-    Arc::new(Segment { number, path, is_retired: AtomicBool::new(false) })
+    Arc::new(Segment { path, is_retired: AtomicBool::new(false) })
 }

@@ -203,17 +203,34 @@ impl Batch {
 /// that returns [`ControlFlow::Break`] ends the call, which then is a success.
 pub trait Read: Send + Sync {
     /// Looks up many records in one go; `visit` is called once for each key, in the order of `keys`.
-    fn get<'a>(&'a self, keys: &'a [Vec<u8>], visit: &'a mut ValueVisitor<'_>) -> BoxFuture<'a, Result<(), EngineError>>;
+    fn get<'a>(
+        &'a self,
+        keys: &'a [Vec<u8>],
+        visit: &'a mut ValueVisitor<'_>,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Walks the records of a range.
-    fn scan<'a>(&'a self, range: &'a KeyRange, direction: Direction, visit: &'a mut RecordVisitor<'_>) -> BoxFuture<'a, Result<(), EngineError>>;
+    fn scan<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        direction: Direction,
+        visit: &'a mut RecordVisitor<'_>,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Reads pieces of bodies; `visit` is called once for each, in order. A whole body that was asked for is
     /// checked against its checksum and reported as [`EngineError::Damaged`] if it fails.
-    fn bodies<'a>(&'a self, wanted: &'a [BodyRange], visit: &'a mut ValueVisitor<'_>) -> BoxFuture<'a, Result<(), EngineError>>;
+    fn bodies<'a>(
+        &'a self,
+        wanted: &'a [BodyRange],
+        visit: &'a mut ValueVisitor<'_>,
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// Walks the keys and lengths of the bodies of a range, without reading them.
-    fn scan_bodies<'a>(&'a self, range: &'a KeyRange, visit: &'a mut (dyn FnMut(&[u8], u64) -> ControlFlow<()> + Send)) -> BoxFuture<'a, Result<(), EngineError>>;
+    fn scan_bodies<'a>(
+        &'a self,
+        range: &'a KeyRange,
+        visit: &'a mut (dyn FnMut(&[u8], u64) -> ControlFlow<()> + Send),
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
 }
 
 /// Figures for operators.

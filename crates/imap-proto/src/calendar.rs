@@ -48,7 +48,7 @@ impl CivilDateTime {
 
 /// The date, or `None` where there is no such date.
 pub(crate) fn date(year: u32, month: u32, day: u32) -> Option<Date> {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
     let days_in_month = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,

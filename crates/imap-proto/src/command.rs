@@ -40,6 +40,9 @@ pub enum Numbering {
     Uid,
 }
 
+/// What ID tells: names and values, a value of `None` being `NIL`.
+pub type IdPairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 /// Every command, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandBody {
@@ -68,7 +71,7 @@ pub enum CommandBody {
     /// `UNAUTHENTICATE` (RFC 8437)
     Unauthenticate,
     /// `ID` (RFC 2971); `None` is `NIL`.
-    Id(Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>),
+    Id(Option<IdPairs>),
     /// `ENABLE` (RFC 5161), capability names in capitals.
     Enable(Vec<String>),
     /// `SELECT`

@@ -185,6 +185,8 @@ impl Framer {
     /// Only between commands, and to be called until it returns a whole line.
     pub fn next_line(&mut self, input: &mut BytesMut) -> Line {
         self.lines.set_line_bytes_max(self.limits.line_bytes_max);
+        // The line may have been looked at as the beginning of a command.
+        self.progress = Progress::default();
         self.lines.next(input)
     }
 
@@ -290,7 +292,8 @@ impl Framer {
 
     /// From here on the command's octets are dropped; the present line stays, its end not yet looked at.
     fn refuse(&mut self, input: &mut BytesMut, refusal: Refusal) {
-        let tag = tag_of(input);
+        // So much has come in any case: more would depend on the portions.
+        let tag = tag_of(input.get(..TAG_BYTES_MAX.min(self.limits.line_bytes_max)).unwrap_or(input));
         let line_start = self.progress.line_start.min(input.len());
         input.advance(line_start);
         self.progress = Progress { scanned: self.progress.scanned.saturating_sub(line_start), ..Progress::default() };
@@ -342,8 +345,7 @@ impl Framer {
 const TAG_BYTES_MAX: usize = 128;
 
 /// The tag at the beginning of a command.
-fn tag_of(input: &[u8]) -> Option<String> {
-    let start = input.get(..TAG_BYTES_MAX).unwrap_or(input);
+fn tag_of(start: &[u8]) -> Option<String> {
     let tag = start.get(..start.iter().position(|&octet| octet == b' ')?)?;
     crate::parse::is_tag(tag).then(|| String::from_utf8_lossy(tag).into_owned())
 }
@@ -395,7 +397,10 @@ mod tests {
             ("a NOOP\r\nb NOOP\n", vec![command("a NOOP"), command("b NOOP")]),
             ("a LOGIN {3}\r\njoe {2+}\r\npw\r\n", vec![Continuation, command("a LOGIN {3}\r\njoe {2+}\r\npw")]),
             ("a LOGIN \"{5}\"\r\n", vec![command("a LOGIN \"{5}\"")]),
-            ("a APPEND x {4+}\r\n\r\n\r\n\r\nb NOOP\r\n", vec![command("a APPEND x {4+}\r\n\r\n\r\n"), command("b NOOP")]),
+            (
+                "a APPEND x {4+}\r\n\r\n\r\n\r\nb NOOP\r\n",
+                vec![command("a APPEND x {4+}\r\n\r\n\r\n"), command("b NOOP")],
+            ),
             ("a X {0+}\r\n\r\n", vec![command("a X {0+}\r\n")]),
             ("\r\na NOOP\r\n", vec![command(""), command("a NOOP")]),
         ];
@@ -412,37 +417,42 @@ mod tests {
         let cases: Vec<(String, Vec<Frame>)> = vec![
             (format!("{long}\r\nb NOOP\r\n"), vec![refused("a", Refusal::LineTooLong), command("b NOOP")]),
             (format!("{long} {{3}}\r\nb NOOP\r\n"), vec![refused("a", Refusal::LineTooLong), command("b NOOP")]),
-            (format!("{long} {{3+}}\r\nx\r\n {{2+}}\r\n\r\n\r\nb NOOP\r\n"), vec![
-                refused("a", Refusal::LineTooLong),
-                command("b NOOP"),
-            ]),
-            ("a LOGIN {9}\r\nb NOOP\r\n".into(), vec![
-                refused("a", Refusal::LiteralTooLarge { bytes: 9 }),
-                command("b NOOP"),
-            ]),
-            ("a LOGIN {9+}\r\n1234567\r\n {9}\r\nb NOOP\r\n".into(), vec![
-                refused("a", Refusal::LiteralTooLarge { bytes: 9 }),
-                command("b NOOP"),
-            ]),
-            ("a append {9}\r\nb NOOP\r\n".into(), vec![
-                refused("a", Refusal::LiteralTooLarge { bytes: 9 }),
-                command("b NOOP"),
-            ]),
-            ("a append x {20+}\r\n12345678901234567890\r\n".into(), vec![command(
-                "a append x {20+}\r\n12345678901234567890",
-            )]),
-            ("a append x {21+}\r\n123456789012345678901\r\nb NOOP\r\n".into(), vec![
-                refused("a", Refusal::LiteralTooLarge { bytes: 21 }),
-                command("b NOOP"),
-            ]),
-            ("a X {8+}\r\n12345678 {8+}\r\n12345678 {8+}\r\n12345678 {8+}\r\n12345678\r\nb NOOP\r\n".into(), vec![
-                refused("a", Refusal::CommandTooLarge),
-                command("b NOOP"),
-            ]),
-            ("a X {1+}\r\n1 {1+}\r\n2 {1+}\r\n3 {1+}\r\n4\r\nb NOOP\r\n".into(), vec![
-                refused("a", Refusal::TooManyLiterals),
-                command("b NOOP"),
-            ]),
+            (
+                format!("{long} {{3+}}\r\nx\r\n {{2+}}\r\n\r\n\r\nb NOOP\r\n"),
+                vec![refused("a", Refusal::LineTooLong), command("b NOOP")],
+            ),
+            (
+                "a LOGIN {9}\r\nb NOOP\r\n".into(),
+                vec![refused("a", Refusal::LiteralTooLarge { bytes: 9 }), command("b NOOP")],
+            ),
+            (
+                "a LOGIN {9+}\r\n1234567\r\n {9}\r\nb NOOP\r\n".into(),
+                vec![refused("a", Refusal::LiteralTooLarge { bytes: 9 }), command("b NOOP")],
+            ),
+            (
+                "a append {9}\r\nb NOOP\r\n".into(),
+                vec![refused("a", Refusal::LiteralTooLarge { bytes: 9 }), command("b NOOP")],
+            ),
+            (
+                "a append x {20+}\r\n12345678901234567890\r\n".into(),
+                vec![command("a append x {20+}\r\n12345678901234567890")],
+            ),
+            (
+                "a append x {21+}\r\n123456789012345678901\r\nb NOOP\r\n".into(),
+                vec![refused("a", Refusal::LiteralTooLarge { bytes: 21 }), command("b NOOP")],
+            ),
+            (
+                "a X {8+}\r\n12345678 {8+}\r\n12345678 {8+}\r\n12345678 {8+}\r\n12345678\r\nb NOOP\r\n".into(),
+                vec![refused("a", Refusal::CommandTooLarge), command("b NOOP")],
+            ),
+            (
+                "a X {1+}\r\n1 {1+}\r\n2 {1+}\r\n3 {1+}\r\n4\r\nb NOOP\r\n".into(),
+                vec![refused("a", Refusal::TooManyLiterals), command("b NOOP")],
+            ),
+            (
+                "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx NOOP\r\n".into(),
+                vec![Frame::Refused { tag: None, refusal: Refusal::LineTooLong }],
+            ),
             ("( X {9}\r\n".into(), vec![Frame::Refused { tag: None, refusal: Refusal::LiteralTooLarge { bytes: 9 } }]),
         ];
         for (stream, expected) in cases {
@@ -492,6 +502,12 @@ mod tests {
             let stream = pieces.concat();
             let whole = frames(stream.as_bytes(), stream.len(), limits());
             prop_assert_eq!(frames(stream.as_bytes(), size, limits()), whole);
+        }
+
+        #[test]
+        fn arbitrary_octets_never_panic(stream in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..40) {
+            let whole = frames(&stream, stream.len(), limits());
+            prop_assert_eq!(frames(&stream, size, limits()), whole);
         }
     }
 }

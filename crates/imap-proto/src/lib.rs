@@ -15,4 +15,6 @@ pub mod set;
 mod calendar;
 
 pub use framing::{Frame, FrameLimits, Framer, Refusal};
-pub use parse::{ParseError, ParseErrorKind, ParseLimits, parse_authenticate_response, parse_command};
+pub use parse::{
+    ParseError, ParseErrorKind, ParseLimits, parse_authenticate_response, parse_command, parse_command_within,
+};

@@ -52,13 +52,16 @@ impl SequenceSet {
 mod tests {
     use super::*;
 
+    /// Ranges as written, the largest number in use, ranges as resolved.
+    type Case = (Vec<(Bound, Bound)>, u32, Vec<(u32, u32)>);
+
     fn number(n: u32) -> Bound {
         Bound::Number(NonZeroU32::new(n).unwrap())
     }
 
     #[test]
     fn ranges_come_out_ascending_and_merged() {
-        let cases: [(Vec<(Bound, Bound)>, u32, Vec<(u32, u32)>); 6] = [
+        let cases: [Case; 6] = [
             (vec![(number(5), number(2))], 9, vec![(2, 5)]),
             (vec![(number(7), number(7)), (number(1), number(3)), (number(4), number(4))], 9, vec![(1, 4), (7, 7)]),
             (vec![(number(3), Bound::Last)], 9, vec![(3, 9)]),

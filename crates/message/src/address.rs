@@ -116,7 +116,7 @@ fn angle_address(rest: &mut &[u8], before: Words) -> Address {
     let mut inner = Words::read(rest, Ends::InAngle);
     // obs-route = "@a,@b:" stands before the address.
     while let Some(mark @ (b',' | b':')) = rest.first().copied() {
-        if !inner.is_route() && !(inner.is_empty() && mark == b',') {
+        if !(inner.is_route() || inner.is_empty() && mark == b',') {
             break;
         }
         *rest = rest.get(1..).unwrap_or_default();
@@ -188,7 +188,7 @@ impl Words {
         let comment = comment.strip_prefix(b"(").unwrap_or(comment);
         let comment = comment.strip_suffix(b")").unwrap_or(comment).trim_ascii();
         if !comment.is_empty() {
-            self.comment = Some(comment.to_vec());
+            self.comment = Some(without_escapes(comment));
         }
     }
 
@@ -257,6 +257,16 @@ impl Words {
     }
 }
 
+/// Takes the backslash off each quoted pair.
+fn without_escapes(comment: &[u8]) -> Vec<u8> {
+    let mut escaped = false;
+    let kept = |byte: &u8| {
+        escaped = *byte == b'\\' && !escaped;
+        !escaped
+    };
+    comment.iter().copied().filter(kept).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,13 +293,16 @@ mod tests {
             ("Joe  Q. Public <joe@example.com>", &["Joe Q. Public|NIL|joe|example.com"]),
             ("\"Giant; \\\"Big\\\" Box\" <a@b.c>, x@y", &["Giant; \"Big\" Box|NIL|a|b.c", "NIL|NIL|x|y"]),
             ("\"joe q\"@b", &["NIL|NIL|joe q|b"]),
-            ("joe@b (Joe \\(x\\) (nested))", &["Joe \\(x\\) (nested)|NIL|joe|b"]),
+            ("joe@b (Joe \\(x\\) (nested))", &["Joe (x) (nested)|NIL|joe|b"]),
             ("=?utf-8?q?J=C3=B6?= <j@b>", &["=?utf-8?q?J=C3=B6?=|NIL|j|b"]),
             ("<@a,@b:joe@c>", &["NIL|@a,@b|joe|c"]),
             ("John Doe <@a.net:j@x>", &["John Doe|@a.net|j|x"]),
             ("joe . x @ b . c", &["NIL|NIL|joe.x|b.c"]),
             ("joe@[IPv6:::1]", &["NIL|NIL|joe|[IPv6:::1]"]),
-            ("A Group:Ed Jones <joe@where.test>,jdoe@one.test;", &["+A Group", "Ed Jones|NIL|joe|where.test", "NIL|NIL|jdoe|one.test", "-"]),
+            (
+                "A Group:Ed Jones <joe@where.test>,jdoe@one.test;",
+                &["+A Group", "Ed Jones|NIL|joe|where.test", "NIL|NIL|jdoe|one.test", "-"],
+            ),
             ("Undisclosed recipients:;", &["+Undisclosed recipients", "-"]),
             ("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;", &["+Hidden recipients", "-"]),
         ] {

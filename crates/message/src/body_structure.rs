@@ -182,10 +182,7 @@ mod tests {
     fn a_plain_message_has_the_defaults_of_rfc_2045() {
         let (body, structure) = rendered("Subject: x\r\n\r\none\r\ntwo\r\n");
         assert_eq!(body, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 10 2)");
-        assert_eq!(
-            structure,
-            "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 10 2 NIL NIL NIL NIL)"
-        );
+        assert_eq!(structure, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 10 2 NIL NIL NIL NIL)");
     }
 
     #[test]

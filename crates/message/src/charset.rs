@@ -4,7 +4,7 @@
 //! web's list of encodings lacks (UTF-7, IBM850 and the like). Mail that names no charset, or a wrong one, is read as
 //! UTF-8 when it is valid UTF-8 and as windows-1252 otherwise.
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, WINDOWS_1252};
 use mail_parser::decoders::charsets::{DecoderFnc, map::charset_decoder};
 
 /// How the octets of a text are to be read.
@@ -74,14 +74,6 @@ pub fn charset_to_utf8(charset: &str, bytes: &[u8]) -> Option<String> {
 /// UTF-8 when it is, windows-1252 otherwise: how unlabelled 8-bit text in headers is read.
 pub(crate) fn guess_text(bytes: &[u8]) -> String {
     Charset::Guess.decode(bytes)
-}
-
-/// The encodings under which a text of `charset` is to be tried, most likely first.
-pub(crate) fn candidates(charset: Charset) -> &'static [&'static Encoding] {
-    match charset {
-        Charset::Guess => &[UTF_8, WINDOWS_1252],
-        Charset::Streaming(_) | Charset::Whole(_) => &[],
-    }
 }
 
 #[cfg(test)]

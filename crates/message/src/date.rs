@@ -7,6 +7,8 @@ use crate::parameter::skip_comments;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// Octets of `hh:mm:ss`.
+const TIME_BYTES_MAX: usize = 8;
 /// Index 0 is the weekday of 1 January 1970.
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 
@@ -86,13 +88,13 @@ pub fn parse_date(field_value: &[u8]) -> Option<SentDate> {
         day = number(tokens.next()?);
         // asctime: the time stands before the year.
         if tokens.peek().is_some_and(|token| token.contains(&b':')) {
-            time = tokens.next().and_then(parse_time);
+            time = tokens.time();
         }
     }
     let year = tokens.next().and_then(parse_year)?;
     let days = days_from_civil(year, month, day?)?;
     if time.is_none() {
-        time = tokens.next().and_then(parse_time);
+        time = tokens.time();
     }
     let zone_minutes = tokens.next().and_then(parse_zone).filter(|_| time.is_some()).unwrap_or(0);
     let unix_seconds = days * SECONDS_PER_DAY + time.unwrap_or(0) - i64::from(zone_minutes) * 60;
@@ -133,6 +135,18 @@ impl<'a> Tokens<'a> {
 
     fn peek(&self) -> Option<&'a [u8]> {
         Self { rest: self.rest }.next()
+    }
+
+    /// RFC 5322 §4.3: white space and comments may stand around the colons.
+    fn time(&mut self) -> Option<i64> {
+        let mut text = self.next()?.to_vec();
+        while text.len() < TIME_BYTES_MAX
+            && let Some(more) = self.peek().filter(|more| text.ends_with(b":") || more.starts_with(b":"))
+        {
+            text.extend_from_slice(more);
+            self.next();
+        }
+        parse_time(&text)
     }
 }
 
@@ -257,8 +271,12 @@ mod tests {
         for (value, unix_seconds, zone_minutes) in [
             ("Thu, 1 Jan 1970 00:00:00 +0000", 0, 0),
             ("Fri, 21 Nov 1997 09:55:06 -0600", 880_127_706, -360),
-            ("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600", 880_070_400, 0),
-            (" Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)", -27_723_480, -210),
+            ("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600", 880_127_706, -360),
+            (
+                " Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)",
+                -27_723_480,
+                -210,
+            ),
             ("21 Nov 97 09:55:06 GMT", 880_106_106, 0),
             ("Mon, 23 Nov 2026 10:42:32 +0530", 1_795_410_752, 330),
             ("31 Dec 2000 16:01:33 -0800", 978_307_293, -480),
@@ -276,8 +294,22 @@ mod tests {
     #[test]
     fn obsolete_zones_are_known_and_others_are_utc() {
         for (zone, minutes) in [
-            ("EST", -300), ("EDT", -240), ("CST", -360), ("CDT", -300), ("MST", -420), ("MDT", -360), ("PST", -480),
-            ("PDT", -420), ("UT", 0), ("GMT", 0), ("A", 0), ("m", 0), ("XYZ", 0), ("+2500", 0), ("+0075", 0), ("", 0),
+            ("EST", -300),
+            ("EDT", -240),
+            ("CST", -360),
+            ("CDT", -300),
+            ("MST", -420),
+            ("MDT", -360),
+            ("PST", -480),
+            ("PDT", -420),
+            ("UT", 0),
+            ("GMT", 0),
+            ("A", 0),
+            ("m", 0),
+            ("XYZ", 0),
+            ("+2500", 0),
+            ("+0075", 0),
+            ("", 0),
         ] {
             let date = parse_date(format!("1 Jan 2000 00:00:00 {zone}").as_bytes()).unwrap();
             assert_eq!(date.zone_minutes, minutes, "{zone}");
@@ -288,7 +320,16 @@ mod tests {
     fn an_invalid_time_is_midnight_and_an_invalid_day_no_date() {
         assert_eq!(parse_date(b"1 Jan 2000 25:00:00 +0100").map(|date| date.unix_seconds), Some(946_684_800));
         assert_eq!(parse_date(b"1 Jan 2000").map(|date| date.unix_seconds), Some(946_684_800));
-        for value in ["", "30 Feb 2000 00:00:00 +0000", "Jan", "0 Jan 2000", "1 Foo 2000", "1 Jan 12345", "yesterday", "1 2 3 4 5 6 7 8 Jan 2000"] {
+        for value in [
+            "",
+            "30 Feb 2000 00:00:00 +0000",
+            "Jan",
+            "0 Jan 2000",
+            "1 Foo 2000",
+            "1 Jan 12345",
+            "yesterday",
+            "1 2 3 4 5 6 7 8 Jan 2000",
+        ] {
             assert_eq!(parse_date(value.as_bytes()), None, "{value}");
         }
     }

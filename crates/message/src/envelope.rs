@@ -154,7 +154,9 @@ mod tests {
     #[test]
     fn groups_folds_and_repeated_lists_are_rendered() {
         assert_eq!(
-            envelope("Subject: a\r\n\tb \"c\"\r\nSubject: no\r\nTo: g: x@y;\r\nTo: z@w\r\nBcc: =?utf-8?q?=C3=A9?= <e@f>\r\n"),
+            envelope(
+                "Subject: a\r\n\tb \"c\"\r\nSubject: no\r\nTo: g: x@y;\r\nTo: z@w\r\nBcc: =?utf-8?q?=C3=A9?= <e@f>\r\n"
+            ),
             "(NIL \"a\tb \\\"c\\\"\" NIL NIL NIL \
              ((NIL NIL \"g\" NIL)(NIL NIL \"x\" \"y\")(NIL NIL NIL NIL)(NIL NIL \"z\" \"w\")) NIL \
              ((\"=?utf-8?q?=C3=A9?=\" NIL \"e\" \"f\")) NIL NIL)"

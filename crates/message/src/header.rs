@@ -178,7 +178,8 @@ pub fn decode_unstructured(value: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    const BLOCK: &[u8] = b"From a@b Mon Jan 1 10:00\r\nSubject: one\r\n\ttwo\r\nTO : x@y\r\nsubject: again\r\n\r\nbody: no\r\n";
+    const BLOCK: &[u8] =
+        b"From a@b Mon Jan 1 10:00\r\nSubject: one\r\n\ttwo\r\nTO : x@y\r\nsubject: again\r\n\r\nbody: no\r\n";
 
     #[test]
     fn header_ends_after_the_first_blank_line() {

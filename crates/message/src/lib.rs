@@ -56,3 +56,5 @@ pub use submission::{MissingFields, missing_fields};
 mod hostile_tests;
 #[cfg(test)]
 mod imap_syntax;
+#[cfg(test)]
+mod structure_tests;

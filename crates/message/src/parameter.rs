@@ -54,7 +54,8 @@ pub(crate) fn comment_bytes(text: &[u8]) -> usize {
 
 /// RFC 2045 §5.1: `token`, but 8-bit characters are let through.
 fn token(text: &[u8]) -> (&[u8], &[u8]) {
-    let is_end = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || b"()<>@,;:\\\"/[]?=".contains(byte);
+    let is_end =
+        |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || b"()<>@,;:\\\"/[]?=".contains(byte);
     let length = text.iter().position(is_end).unwrap_or(text.len());
     text.split_at_checked(length).unwrap_or((text, b""))
 }

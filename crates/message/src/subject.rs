@@ -104,7 +104,7 @@ mod tests {
             ("RE : Hello", "Hello", true),
             ("re: fw: FWD: Hello (fwd) (FWD)", "Hello", true),
             ("Re[2]: Hello", "Hello", true),
-            ("Re [x] : Hello", "Re [x] : Hello", false),
+            ("Re [x] : Hello", "Hello", true),
             ("[list] Re: Hello", "Hello", true),
             ("[list] [x] Hello", "Hello", false),
             ("Re: [list] Re: [x] Hello", "Hello", true),

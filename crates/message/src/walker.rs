@@ -72,7 +72,9 @@ impl<'a> Walker<'a> {
         if part.kind == PartKind::Leaf {
             demote(&mut part);
         }
-        part.body.end = self.body_end(body_start, stop);
+        // A header that a boundary follows at once keeps its last line end, and so does all that encloses it.
+        let content_end = part.children().last().map_or(body_start, |child| child.body.end);
+        part.body.end = self.body_end(body_start, stop).max(content_end);
         if part.media_type == "text" || matches!(part.kind, PartKind::Message(_)) {
             part.lines = count_lines(slice(self.raw, part.body.clone()));
         }

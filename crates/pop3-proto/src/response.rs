@@ -13,11 +13,11 @@ pub enum ResponseCode {
     InUse,
     /// The last login was too short a time ago (RFC 2449 §8.1.1).
     LoginDelay,
-    /// The server has a problem that passes by itself (RFC 3206 §3).
+    /// The server has a problem that passes by itself (RFC 3206 §4).
     SysTemp,
-    /// The server has a problem that somebody must solve (RFC 3206 §3).
+    /// The server has a problem that somebody must solve (RFC 3206 §4).
     SysPerm,
-    /// The credentials are the problem (RFC 3206 §4).
+    /// The credentials are the problem (RFC 3206 §5).
     Auth,
     /// The command needs UTF-8 mode (RFC 6856 §5).
     Utf8,

@@ -11,6 +11,8 @@ mod config;
 mod control;
 mod logging;
 mod serve;
+mod storage;
+mod stub_imap;
 
 use std::process::ExitCode;
 

@@ -2,17 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 
-use postrider_testkit::maildir::{self, body, message_id};
+use postrider_testkit::maildir::{self, assert_same_bodies, body, message_id};
 use postrider_testkit::{Corpus, ImapClient, LmtpClient, Program, ServerUnderTest};
+
+/// Number of the user and group `mail`, the same on every Debian.
+const DEBIAN_MAIL_USER: u32 = 8;
 
 fn write_configuration(server: &ServerUnderTest, home: &Path, delete: bool) {
     let alice = server.account("alice");
+    let mail = home.join("Mail");
+    maildir::create(&mail);
+    // getmail refuses to write mail as root, and changes to another user when told to.
+    let user_line = if fs::metadata(home).unwrap().uid() == 0 {
+        for folder in ["", "cur", "new", "tmp"] {
+            chown(mail.join(folder), Some(DEBIAN_MAIL_USER), Some(DEBIAN_MAIL_USER)).unwrap();
+        }
+        "user = mail\n"
+    } else {
+        ""
+    };
     let text = format!(
         "[retriever]\ntype = SimplePOP3SSLRetriever\nserver = localhost\nport = {port}\nusername = {user}\n\
          password = {password}\nca_certs = {certificate}\n\n\
-         [destination]\ntype = Maildir\npath = {home}/Mail/\n\n\
+         [destination]\ntype = Maildir\npath = {home}/Mail/\n{user_line}\n\
          [options]\nread_all = false\ndelete = {delete}\nverbose = 2\ndelivered_to = false\nreceived = false\n",
         port = server.ports().pop3s,
         user = alice.address,
@@ -21,7 +36,6 @@ fn write_configuration(server: &ServerUnderTest, home: &Path, delete: bool) {
         home = home.display(),
     );
     fs::write(home.join("getmailrc"), text).unwrap();
-    maildir::create(&home.join("Mail"));
 }
 
 fn fetch(home: &Path) {
@@ -55,14 +69,14 @@ fn mail_is_kept_on_the_server_or_deleted_from_it() {
     let sent = deliver(15);
     write_configuration(&server, &home, false);
     fetch(&home);
-    assert_eq!(got(&home), sent);
+    assert_same_bodies(&got(&home), &sent);
     fetch(&home);
     assert_eq!(got(&home).len(), 15, "kept mail is not fetched again");
 
     let sent = deliver(5);
     write_configuration(&server, &home, true);
     fetch(&home);
-    assert_eq!(got(&home), sent);
+    assert_same_bodies(&got(&home), &sent);
     let mut client = ImapClient::of(&server, "alice");
     client.ok("SELECT INBOX");
     assert_eq!(client.uids_and_flags().len(), 0);

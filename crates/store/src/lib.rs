@@ -43,6 +43,7 @@ pub use change::{
     store_flags::{FlagMode, StoreFlags, StoredFlags},
 };
 pub use error::StoreError;
+pub use postrider_engine::EngineError;
 pub use flags::{Flag, FlagBits, KEYWORD_BYTES_MAX, KEYWORDS_MAX, KeywordTable};
 pub use identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use message::NewMessage;

@@ -132,6 +132,12 @@ impl Snapshot {
         })
     }
 
+    /// Takes over the rows of `uids` from a newer snapshot; messages that it does not have stay as they are.
+    pub fn adopt(&mut self, newer: &Self, uids: &UidSet) {
+        let rows: Vec<Entry> = newer.select(uids).map(|(_, entry)| *entry).collect();
+        self.replace(&rows);
+    }
+
     /// Builds a snapshot from rows in ascending order of UID.
     pub(crate) fn from_rows(rows: impl IntoIterator<Item = Entry>) -> Self {
         let mut snapshot = Self::empty();

@@ -142,12 +142,11 @@ impl Corpus {
         let day = 1 + number / 86_400 % 28;
         let (hour, minute, second) = (number / 3600 % 24, number / 60 % 60, number % 60);
         let header = format!(
-            "Return-Path: <sender@corpus.example>\r\n\
-             Received: from client.example ([192.0.2.{}]) by mail.example with ESMTPS;\r\n\
+            "Received: from client.example ([192.0.2.{}]) by mail.example with ESMTPS;\r\n\
              \t{day:02} May 2026 {hour:02}:{minute:02}:{second:02} +0000\r\n\
              Date: {day:02} May 2026 {hour:02}:{minute:02}:{second:02} +0200\r\n\
              From: {from}\r\n\
-             To: Reader <reader@example.test>, Team: a@example.test, \"B, C\" <b@example.test>;\r\n\
+             To: Reader <reader@example.test>,\r\n Team: a@example.test, \"B, C\" <b@example.test>;\r\n\
              Message-ID: {id}\r\n\
              {threading}Subject: {subject}\r\n\
              MIME-Version: 1.0\r\n",
@@ -242,7 +241,7 @@ impl Corpus {
                 format!(
                     "\r\n--{boundary}\r\nContent-Type: application/octet-stream; name=\"part {number}.bin\"\r\n\
                      Content-Transfer-Encoding: base64\r\nContent-ID: <{number}.{boundary}@corpus.example>\r\n\
-                     Content-Disposition: attachment; filename*=utf-8''gr%C3%BC%C3%9Fe-{number}.bin; size=1\r\n\r\n"
+                     Content-Disposition: attachment; filename*=utf-8''gr%C3%BC%C3%9Fe-{number}.bin\r\n\r\n"
                 )
                 .as_bytes(),
             );

@@ -296,6 +296,34 @@ impl ImapClient {
         self.answer(&tag)
     }
 
+    /// Begins IDLE and waits for the server's consent; gives the tag for
+    /// [`idle_end`](Self::idle_end) and what was told before.
+    ///
+    /// # Errors
+    /// When the connection breaks or the server does not consent.
+    pub fn idle_begin(&mut self) -> io::Result<(String, Vec<Vec<u8>>)> {
+        let tag = self.send(b"IDLE")?;
+        let mut untagged = Vec::new();
+        loop {
+            let line = self.read_response()?;
+            match line.strip_prefix(b"* ") {
+                Some(rest) => untagged.push(rest.to_vec()),
+                None if line.starts_with(b"+") => return Ok((tag, untagged)),
+                None => return Err(io::Error::other(String::from_utf8_lossy(&line).into_owned())),
+            }
+        }
+    }
+
+    /// Ends IDLE; the answer holds what was told meanwhile.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn idle_end(&mut self, tag: &str) -> io::Result<Answer> {
+        self.remember('C', b"DONE");
+        self.stream.get_mut().write_all(b"DONE\r\n")?;
+        self.answer(tag)
+    }
+
     /// Every UID of the selected mailbox with its flags.
     ///
     /// # Panics

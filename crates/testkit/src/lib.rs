@@ -4,7 +4,8 @@
 //! - [`random`] and [`corpus`]: seeded numbers and seeded, realistic mail;
 //! - [`program`]: real mail programs, run with a time limit;
 //! - [`server`]: the server under test, ours or Dovecot, in a folder and on ports of its own;
-//! - [`imap_client`] and [`lmtp_client`]: the smallest clients that can say what a server did.
+//! - [`imap_client`], [`mailbox_view`] and [`lmtp_client`]: the smallest clients that can say what a server did;
+//! - [`maildir`]: what mail programs leave behind.
 //!
 //! It knows the wire only. It uses none of the workspace's other crates, so that a black-box test cannot share a
 //! mistake with the server it tests, and so that the kit builds while everything else is being rebuilt.
@@ -19,6 +20,7 @@
 pub mod corpus;
 pub mod imap_client;
 pub mod lmtp_client;
+pub mod mailbox_view;
 pub mod maildir;
 pub mod program;
 pub mod random;
@@ -28,6 +30,7 @@ pub mod transcript;
 pub use corpus::Corpus;
 pub use imap_client::ImapClient;
 pub use lmtp_client::LmtpClient;
+pub use mailbox_view::MailboxView;
 pub use program::Program;
 pub use random::{SplitMix64, seed_from_environment};
 pub use server::{ServerKind, ServerUnderTest};

@@ -106,6 +106,27 @@ pub fn body(message: &[u8]) -> Vec<u8> {
     text[start..].to_vec()
 }
 
+/// Compares bodies by Message-ID and, when they differ, shows the first that does.
+///
+/// # Panics
+/// When they differ.
+pub fn assert_same_bodies(got: &BTreeMap<String, Vec<u8>>, sent: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(got.keys().collect::<Vec<_>>(), sent.keys().collect::<Vec<_>>(), "the messages");
+    for (id, body) in sent {
+        let got = String::from_utf8_lossy(&got[id]);
+        assert_eq!(got, String::from_utf8_lossy(body), "the body of {id}");
+    }
+}
+
+/// Says that a received message is the one that was sent, below the trace header lines that servers add on top.
+///
+/// # Panics
+/// When it is another.
+pub fn assert_ends_with(received: &[u8], sent: &[u8]) {
+    let (shown, expected) = (String::from_utf8_lossy(received), String::from_utf8_lossy(sent));
+    assert!(received.ends_with(sent), "--- received\n{shown}\n--- does not end with\n{expected}");
+}
+
 fn without_carriage_returns(message: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(message.len());
     for line in message.split_inclusive(|byte| *byte == b'\n') {

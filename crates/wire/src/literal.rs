@@ -57,9 +57,12 @@ mod tests {
     use super::*;
     use Synchronisation::{NonSynchronising, Synchronising};
 
+    /// Length, synchronisation, binary, octets of the announcement.
+    type Announced = (u64, Synchronisation, bool, usize);
+
     #[test]
     fn announcements_are_seen_at_the_line_end_only() {
-        let cases: [(&str, Option<(u64, Synchronisation, bool, usize)>); 14] = [
+        let cases: [(&str, Option<Announced>); 14] = [
             ("a LOGIN {5}", Some((5, Synchronising, false, 3))),
             ("a LOGIN {5+}", Some((5, NonSynchronising, false, 4))),
             ("a APPEND x ~{17}", Some((17, Synchronising, true, 5))),

@@ -21,6 +21,23 @@ pub mod string;
 pub mod uid_set;
 pub mod vanished;
 
+pub use capability::encode_capability;
+pub use code::{Code, NewKeywords, encode_code};
+pub use continuation::{encode_challenge, encode_continuation};
+pub use enabled::encode_enabled;
+pub use fetch::{FetchWriter, LiteralForm, SectionName, encode_date_time, encode_section};
+pub use flags::{encode_flag, encode_flag_list, encode_flags};
+pub use id::encode_id;
+pub use list::{ListAttribute, ListResponse, encode_list, encode_lsub};
+pub use mailbox_size::{encode_exists, encode_expunge, encode_recent};
+pub use mailbox_status::{StatusValue, encode_mailbox_status};
+pub use namespace::{Namespace, encode_namespace};
+pub use search::{EsearchResponse, encode_esearch, encode_search};
+pub use status::{Status, encode_status};
+pub use string::{Utf8Quoting, encode_astring, encode_literal_header, encode_nstring, encode_string};
+pub use uid_set::encode_uid_set;
+pub use vanished::{Vanished, encode_vanished};
+
 /// Appends a number in decimal.
 pub fn encode_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());

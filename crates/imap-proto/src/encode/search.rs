@@ -1,8 +1,8 @@
 //! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.6, RFC 4731 §3.1, RFC 7162 §3.1.5).
 
+use super::encode_number;
 use super::string::{Utf8Quoting, encode_string};
 use super::uid_set::encode_uid_set;
-use super::encode_number;
 use crate::command::Numbering;
 
 /// An ESEARCH response; what is `None` is not told.

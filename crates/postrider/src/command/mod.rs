@@ -21,7 +21,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 
-use crate::{advice::Advise, config::Config, control::Control};
+use crate::{advice::Advise, config::Config, control::Control, storage::Storage};
 
 const AFTER_HELP: &str = "\
 Try it, without touching anything on this machine:
@@ -111,6 +111,17 @@ impl Place {
 
     /// The way to the server's accounts and mail: through the running server, else to its data directly.
     async fn control(&self) -> Result<Control> {
+        let config = self.configuration()?;
+        // Else a mistyped folder would be made, found empty, and left behind.
+        if !Storage::exists(&config) {
+            let missing: Result<Control> = Err(anyhow!("there is no mail in {} yet", config.data().display()));
+            return missing.advise("add the first account, or name the right folder with --data or --config");
+        }
+        Control::open(&config).await
+    }
+
+    /// The same, but makes the data folder if there is none.
+    async fn control_or_new(&self) -> Result<Control> {
         Control::open(&self.configuration()?).await
     }
 }

@@ -15,7 +15,8 @@ use crate::advice::Advise;
 pub fn load(path: &Path) -> Result<Config> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()));
     let text = text.advise("write one with: postrider init DOMAIN --data FOLDER")?;
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut config = parse(&text, path, variables)?;
     let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
     config.resolve(&folder.unwrap_or_else(|| PathBuf::from("/")));

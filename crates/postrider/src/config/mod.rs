@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use load::load;
-pub use protocol::{Imap, Login, Pop3, Smtp, Store};
+pub use protocol::{Imap, Login, Message, Pop3, Smtp, Store};
 pub use reference::{commented_file, json_schema, markdown};
 
 /// Everything that can be set.
@@ -53,6 +53,8 @@ pub struct Config {
     pub smtp: Smtp,
     /// How mail is kept on disk.
     pub store: Store,
+    /// How far messages are taken apart to answer questions about their parts. What lies beyond is kept all the same.
+    pub message: Message,
     /// What the server writes about its work, to standard error.
     pub log: Log,
 }

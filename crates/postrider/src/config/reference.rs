@@ -144,17 +144,16 @@ mod tests {
     #[test]
     fn every_commented_default_is_valid_when_the_sign_is_removed() {
         let file = commented_file(&[]);
-        let uncommented: String =
-            file.lines().map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line)).fold(
-                String::new(),
-                |mut text, line| {
-                    if !line.ends_with("= \"\"") {
-                        text.push_str(line);
-                        text.push('\n');
-                    }
-                    text
-                },
-            );
+        let uncommented: String = file
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+            .fold(String::new(), |mut text, line| {
+                if !line.ends_with("= \"\"") {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+                text
+            });
         assert_eq!(toml::from_str::<Config>(&uncommented).unwrap(), Config::default());
     }
 }

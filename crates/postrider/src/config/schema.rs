@@ -110,7 +110,15 @@ mod tests {
             assert!(!section.keys.is_empty(), "{section:?}");
             for key in &section.keys {
                 assert!(!key.description.is_empty(), "{}", section.path(key));
-                let optional = ["hostname", "tls.certificate", "tls.key"];
+                let optional = [
+                    "hostname",
+                    "tls.certificate",
+                    "tls.key",
+                    "login.default_domain",
+                    "login.hashes_at_once_max",
+                    "smtp.quota_bytes",
+                    "smtp.postmaster",
+                ];
                 assert!(!key.default.is_null() || optional.contains(&section.path(key).as_str()), "{key:?}");
             }
         }

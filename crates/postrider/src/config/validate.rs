@@ -4,6 +4,15 @@ use std::collections::HashSet;
 
 use super::Config;
 
+/// Bounds of what is remembered or kept inside; none is a choice.
+const MAY_BE_ZERO: [&str; 5] = [
+    "store.inline_body_bytes_max",
+    "store.changes_kept_max",
+    "store.accounts_resident_max",
+    "login.verified_logins_max",
+    "login.delay_seconds_max",
+];
+
 impl Config {
     /// One line for each value that cannot be meant, naming its key.
     pub(super) fn problems(&self) -> Vec<String> {
@@ -23,6 +32,8 @@ impl Config {
                 problems.push(format!("listen.{name}: {address} is taken by another protocol of this file"));
             }
         }
+        problems.extend(self.login.problems());
+        problems.extend(self.pop3.problems());
         problems.extend(self.zeros());
         problems
     }
@@ -33,8 +44,10 @@ impl Config {
         let mut problems = Vec::new();
         for (section, keys) in &sections {
             for (key, value) in keys.as_object().into_iter().flatten() {
-                if key.ends_with("_max") && value.as_u64() == Some(0) {
-                    problems.push(format!("{section}.{key}: 0 would let nothing through"));
+                let path = format!("{section}.{key}");
+                let means_something = MAY_BE_ZERO.contains(&path.as_str());
+                if key.ends_with("_max") && value.as_u64() == Some(0) && !means_something {
+                    problems.push(format!("{path}: 0 would let nothing through"));
                 }
             }
         }
@@ -44,7 +57,7 @@ impl Config {
 
 impl super::Listen {
     /// Every address with the name of its protocol.
-    fn all(&self) -> impl Iterator<Item = (&'static str, std::net::SocketAddr)> + '_ {
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, std::net::SocketAddr)> + '_ {
         let lists = [
             ("imap", &self.imap),
             ("imaps", &self.imaps),

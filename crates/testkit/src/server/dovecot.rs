@@ -86,8 +86,7 @@ pub(super) fn prepare(server: &ServerUnderTest) {
     }
     fs::write(folder.join("users"), users).unwrap();
     fs::create_dir(folder.join("mail")).unwrap();
-    // The processes that keep mail and that log people in are not root.
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    // The processes that keep mail are not root.
     fs::set_permissions(folder.join("mail"), fs::Permissions::from_mode(0o777)).unwrap();
 }
 

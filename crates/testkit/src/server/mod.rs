@@ -11,6 +11,7 @@ mod postrider;
 
 use std::fs::{self, File};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -148,7 +149,9 @@ impl ServerUnderTest {
         let accounts = locals.iter().map(|local| Account::new(local)).collect();
         let mut server =
             Self { kind, binary: PathBuf::from(binary), ports: Ports::free(), accounts, child: None, folder };
-        write_certificate(server.folder.path());
+        // Programs that give up root's rights must still find their own folder below it.
+        fs::set_permissions(server.folder(), fs::Permissions::from_mode(0o755)).unwrap();
+        write_certificate(server.folder());
         match kind {
             ServerKind::Dovecot => dovecot::prepare(&server),
             ServerKind::Postrider => postrider::prepare(&server),
@@ -201,7 +204,8 @@ impl ServerUnderTest {
         home
     }
 
-    /// Memory that the server and its children hold now, in bytes.
+    /// Memory that the server and its children hold of their own now, in bytes; mapped files do not count, as the
+    /// kernel takes their pages back when it wants.
     ///
     /// # Panics
     /// When it is not running.
@@ -247,10 +251,24 @@ impl ServerUnderTest {
     /// Kills the server with SIGKILL, its children too: what a power cut looks like to its store, without the loss of
     /// the kernel's cache.
     pub fn kill9(&mut self) {
+        self.kill_processes();
         if let Some(mut child) = self.child.take() {
-            signal("-KILL", &format!("-{}", child.id()));
             let _ = child.kill();
             let _ = child.wait();
+        }
+        // Children die a moment after their parent, and whoever connects meanwhile reaches the dead server.
+        let end = Instant::now() + START_TIME_MAX;
+        for port in [self.ports.imap, self.ports.lmtp] {
+            while TcpStream::connect(("127.0.0.1", port)).is_ok() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// Sends SIGKILL to the server and its children while others use it; [`kill9`](Self::kill9) must follow.
+    pub fn kill_processes(&self) {
+        if let Some(child) = &self.child {
+            signal("-KILL", &format!("-{}", child.id()));
         }
     }
 
@@ -259,6 +277,16 @@ impl ServerUnderTest {
     /// # Panics
     /// When it ends or does not listen in time.
     pub fn start_again(&mut self) {
+        for port in self.start_without_waiting() {
+            self.wait_for(port);
+        }
+    }
+
+    /// Starts the server and does not wait until it listens; gives the ports on which it will.
+    ///
+    /// # Panics
+    /// When its program cannot be run.
+    pub fn start_without_waiting(&mut self) -> Vec<u16> {
         let (mut command, listening) = match self.kind {
             ServerKind::Dovecot => dovecot::command(self),
             ServerKind::Postrider => postrider::command(self),
@@ -267,9 +295,7 @@ impl ServerUnderTest {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
         let program = command.get_program().to_string_lossy().into_owned();
         self.child = Some(command.spawn().unwrap_or_else(|error| panic!("cannot start {program}: {error}")));
-        for port in listening {
-            self.wait_for(port);
-        }
+        listening
     }
 
     /// Runs the store's own check; the server must be stopped. Dovecot has none that would tell more than its answers.

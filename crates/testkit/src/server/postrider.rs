@@ -7,7 +7,22 @@ use super::ServerUnderTest;
 use crate::program::Program;
 
 const CONFIGURATION: &str = r#"
+hostname = "mail.example.test"
 data = "FOLDER/data"
+
+[listen]
+imap = ["127.0.0.1:IMAP_PORT"]
+imaps = ["127.0.0.1:IMAPS_PORT"]
+pop3 = ["127.0.0.1:POP3_PORT"]
+pop3s = ["127.0.0.1:POP3S_PORT"]
+smtp = ["127.0.0.1:SMTP_PORT"]
+submission = ["127.0.0.1:SUBMISSION_PORT"]
+submissions = ["127.0.0.1:SUBMISSIONS_PORT"]
+lmtp = ["127.0.0.1:LMTP_PORT"]
+
+[tls]
+certificate = "FOLDER/certificate.pem"
+key = "FOLDER/key.pem"
 "#;
 
 pub(super) fn prepare(server: &ServerUnderTest) {

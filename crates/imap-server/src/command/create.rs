@@ -1,0 +1,29 @@
+//! CREATE (RFC 9051 §6.3.4, RFC 6154 §3, RFC 8474 §4.1).
+
+use postrider_imap_proto::{command::RawMailbox, encode::Code};
+use postrider_store::{SEPARATOR, SpecialUse, SpecialUses};
+
+use crate::{
+    answer::{Answer, Failure},
+    session::{Session, Stream},
+};
+
+impl<S: Stream> Session<S> {
+    pub(crate) async fn create(&mut self, mailbox: &RawMailbox, uses: &[String]) -> Result<Answer, Failure> {
+        let name = self.mailbox_name(&mailbox.0)?;
+        // A trailing separator announces mailboxes below; it is not part of the name (RFC 9051 §6.3.4).
+        let name = name.strip_suffix(SEPARATOR).unwrap_or(&name);
+        let mut special_use = SpecialUses::NONE;
+        for kind in uses {
+            let known = kind.strip_prefix('\\').and_then(SpecialUse::parse);
+            special_use = special_use.with(known.ok_or_else(|| Failure::no(Code::UseAttr, "This special use is not supported"))?);
+        }
+        let id = self.account()?.create_mailbox(name, special_use).await?;
+        Ok(Answer::ok_with(Code::MailboxId(mailbox_id(id)), "Created"))
+    }
+}
+
+/// A mailbox's object id (RFC 8474 §7: letters, digits, `-` and `_`).
+pub(crate) fn mailbox_id(id: postrider_store::MailboxId) -> String {
+    format!("F{id}")
+}

@@ -1,0 +1,14 @@
+//! LOGOUT (RFC 9051 §6.1.3).
+
+use postrider_imap_proto::encode::Status;
+
+use crate::session::{End, Session, Stream};
+
+impl<S: Stream> Session<S> {
+    pub(crate) async fn logout(&mut self, tag: &str) -> Result<(), End> {
+        self.status(None, Status::Bye, None, "Until next time");
+        self.status(Some(tag), Status::Ok, None, "Logged out");
+        self.flush().await?;
+        Err(End::LoggedOut)
+    }
+}

@@ -1,0 +1,104 @@
+//! STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
+
+use postrider_imap_proto::{
+    command::{Store, StoreMode},
+    encode::{Code, FetchWriter},
+};
+use postrider_store::{Entry, FlagBits, FlagMode, Mailbox, ModSeq, StoreFlags, UidSet};
+
+use crate::{
+    answer::{Answer, Failure},
+    selected::{newest, stored_flags},
+    session::{Session, Stream},
+};
+
+impl<S: Stream> Session<S> {
+    pub(crate) async fn store(&mut self, store: Store) -> Result<Answer, Failure> {
+        let selected = self.writable()?;
+        let uids = selected.resolve(&store.set, store.numbering)?;
+        let mailbox = selected.id;
+        let flags = stored_flags(&store.flags)?;
+        let account = self.account()?;
+        if store.unchanged_since.is_some() {
+            self.enable_condstore().await?;
+        }
+        let wish = StoreFlags {
+            mailbox,
+            uids: uids.clone(),
+            mode: match store.mode {
+                StoreMode::Replace => FlagMode::Replace,
+                StoreMode::Add => FlagMode::Add,
+                StoreMode::Remove => FlagMode::Remove,
+            },
+            flags: flags.clone(),
+            unchanged_since: store.unchanged_since.map(ModSeq),
+        };
+        let stored = account.store_flags(wish).await?;
+        let now = newest(&account, mailbox).await?;
+        let asked_for = uids.difference(&stored.conflicting);
+        if store.silent {
+            self.report_silently(&now, &asked_for, store.mode, &flags);
+        } else {
+            self.report_stored(&now, &asked_for).await?;
+        }
+        if stored.conflicting.is_empty() {
+            return Ok(Answer::ok("Stored"));
+        }
+        let numbers = self.selected()?.numbers(&stored.conflicting, store.numbering);
+        Ok(Answer::ok_with(Code::Modified(numbers), "Some messages had been changed by others and were left alone"))
+    }
+
+    /// Every message that was asked for is told of, changed or not, as if its flags had been fetched (RFC 9051 §6.4.6).
+    async fn report_stored(&mut self, now: &Mailbox, uids: &UidSet) -> Result<(), Failure> {
+        let (Some(selected), Some(messages)) = (&mut self.selected, now.messages()) else { return Ok(()) };
+        selected.report_keywords(now, &mut self.out);
+        selected.adopt(messages, uids);
+        let (known, enabled) = (selected.known.clone(), self.enabled);
+        for (sequence, entry) in known.select(uids) {
+            if let Some(selected) = &self.selected {
+                selected.report_entry(sequence, entry, enabled, &mut self.out);
+            }
+            self.flush_if_large().await?;
+        }
+        Ok(())
+    }
+
+    /// `.SILENT`: messages whose flags are what the client must expect are not told of, but for their new mod-sequence
+    /// (RFC 7162 §3.1.3). Where somebody else had a hand in it the flags are told with the other news.
+    fn report_silently(&mut self, now: &Mailbox, uids: &UidSet, mode: StoreMode, flags: &[postrider_store::Flag]) {
+        let (Some(selected), Some(messages)) = (&mut self.selected, now.messages()) else { return };
+        let keywords = &now.record.keywords;
+        let wanted = flags.iter().filter_map(|flag| keywords.bits(flag)).fold(FlagBits::NONE, FlagBits::union);
+        let expected: UidSet = selected
+            .known
+            .select(uids)
+            .filter(|(_, entry)| {
+                let after = expected_flags(entry, mode, wanted);
+                messages.find(entry.uid).is_some_and(|(_, new)| new.flags == after)
+            })
+            .map(|(_, entry)| entry.uid)
+            .collect();
+        let before = selected.known.clone();
+        selected.report_keywords(now, &mut self.out);
+        selected.adopt(messages, &expected);
+        if !self.enabled.condstore {
+            return;
+        }
+        for ((sequence, entry), (_, old)) in selected.known.select(&expected).zip(before.select(&expected)) {
+            if entry.modseq != old.modseq {
+                let mut writer = FetchWriter::begin(&mut self.out, sequence);
+                writer.uid(entry.uid.0).modseq(entry.modseq.0);
+                writer.end();
+            }
+        }
+    }
+}
+
+fn expected_flags(entry: &Entry, mode: StoreMode, wanted: FlagBits) -> FlagBits {
+    match mode {
+        StoreMode::Replace => wanted,
+        StoreMode::Add => entry.flags.union(wanted),
+        StoreMode::Remove => entry.flags.without(wanted),
+    }
+}
+

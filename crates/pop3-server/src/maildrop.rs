@@ -1,0 +1,181 @@
+//! A maildrop: the INBOX of one account as it was at login.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use postrider_accounts::{Login, Pop3Delete};
+use postrider_message::DerivedView;
+use postrider_pop3_proto::{MessageNumber, octets_sent};
+use postrider_store::{
+    Account, Entry, ExpungeOnly, INBOX, MailboxId, Snapshot, SpecialUse, StoreError, Transfer, UidSet, UidValidity,
+};
+
+use crate::{occupancy::Occupant, text::Text};
+
+/// How many messages' ends are looked at in one call of the store.
+const TAILS_PER_CALL: usize = 1000;
+
+/// A maildrop in use.
+pub(crate) struct Maildrop {
+    pub(crate) login: Login,
+    account: Arc<Account>,
+    mailbox: MailboxId,
+    uid_validity: UidValidity,
+    messages: Snapshot,
+    /// What RETR sends of each message, in octets.
+    sizes: Vec<u64>,
+    /// Which messages are marked as deleted.
+    deleted: Vec<bool>,
+    _occupant: Occupant,
+}
+
+/// A message of the maildrop that is not marked as deleted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message {
+    pub(crate) number: MessageNumber,
+    pub(crate) entry: Entry,
+    pub(crate) octets: u64,
+}
+
+impl Maildrop {
+    /// Opens the maildrop as it is now.
+    pub(crate) async fn open(account: Arc<Account>, login: Login, occupant: Occupant) -> Result<Self, StoreError> {
+        let inbox = account.state().find(INBOX).ok_or(StoreError::NoMailbox)?.id;
+        let inbox = account.mailbox(inbox).await?;
+        let messages = inbox.messages().ok_or(StoreError::NoMailbox)?.clone();
+        let sizes = octets_of(&account, &messages).await?;
+        Ok(Self {
+            login,
+            account,
+            mailbox: inbox.id,
+            uid_validity: inbox.record.uid_validity,
+            deleted: vec![false; sizes.len()],
+            messages,
+            sizes,
+            _occupant: occupant,
+        })
+    }
+
+    /// The messages that are not marked, in order.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = Message> + '_ {
+        let rows = self.messages.range(1, u32::MAX).zip(&self.sizes).zip(&self.deleted);
+        rows.filter(|(_, deleted)| !**deleted).map(|(((number, entry), octets), _)| Message {
+            number: MessageNumber(number),
+            entry: *entry,
+            octets: *octets,
+        })
+    }
+
+    /// A message that is there and not marked.
+    pub(crate) fn message(&self, number: MessageNumber) -> Result<Message, Text> {
+        let position = number.0.checked_sub(1).and_then(|position| usize::try_from(position).ok());
+        let entry = self.messages.get(number.0).ok_or(Text::NoMessage)?;
+        let position = position.ok_or(Text::NoMessage)?;
+        match (self.deleted.get(position), self.sizes.get(position)) {
+            (Some(false), Some(octets)) => Ok(Message { number, entry: *entry, octets: *octets }),
+            (Some(true), _) => Err(Text::MessageDeleted),
+            _ => Err(Text::NoMessage),
+        }
+    }
+
+    /// How many messages are not marked, and their octets.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        self.messages().fold((0, 0), |(count, octets), message| (count + 1, octets + message.octets))
+    }
+
+    /// What names a message for ever (RFC 1939 §7): UIDs are never used again while UIDVALIDITY stays.
+    pub(crate) fn unique_id(&self, message: &Message) -> String {
+        format!("{}.{}", self.uid_validity, message.entry.uid)
+    }
+
+    /// Marks a message as deleted.
+    pub(crate) fn delete(&mut self, number: MessageNumber) -> Result<(), Text> {
+        self.message(number)?;
+        let position = usize::try_from(number.0 - 1).map_err(|_| Text::NoMessage)?;
+        *self.deleted.get_mut(position).ok_or(Text::NoMessage)? = true;
+        Ok(())
+    }
+
+    /// Takes all marks away.
+    pub(crate) fn reset(&mut self) {
+        self.deleted.fill(false);
+    }
+
+    /// Whether the header of a message is ASCII. A message of which nothing is known counts as such.
+    pub(crate) async fn is_ascii_header(&self, message: &Message) -> Result<bool, StoreError> {
+        let mut ascii = true;
+        let mut visit = |_, derived: Option<&[u8]>| {
+            if let Some(Ok(view)) = derived.map(DerivedView::parse) {
+                ascii = view.is_ascii_header();
+            }
+            ControlFlow::Continue(())
+        };
+        self.account.derived(&[message.entry.blob], &mut visit).await?;
+        Ok(ascii)
+    }
+
+    /// A piece of a message; `None` if somebody removed it.
+    pub(crate) async fn piece(
+        &self,
+        message: &Message,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut piece = None;
+        let mut visit = |_, bytes: Option<&[u8]>| {
+            piece = bytes.map(<[u8]>::to_vec);
+            ControlFlow::Continue(())
+        };
+        self.account.pieces(&[(message.entry.blob, offset, bytes)], &mut visit).await?;
+        Ok(piece)
+    }
+
+    /// Makes the deletions real, all or none, and answers how many; when it returns they are durable.
+    pub(crate) async fn commit(&self) -> Result<u64, StoreError> {
+        let marked = self.messages.iter().zip(&self.deleted).filter(|(_, deleted)| **deleted);
+        let uids: UidSet = marked.map(|(entry, _)| entry.uid).collect();
+        if uids.is_empty() {
+            return Ok(0);
+        }
+        match self.login.settings.pop3_delete {
+            Pop3Delete::Remove => {
+                let gone = self.account.expunge(self.mailbox, Some(uids), ExpungeOnly::Named).await?;
+                Ok(gone.count())
+            }
+            Pop3Delete::MoveToTrash => {
+                let trash = self.trash().await?;
+                let moved = self.account.transfer(self.mailbox, uids, trash, Transfer::Move).await?;
+                Ok(moved.source.count())
+            }
+        }
+    }
+
+    /// The mailbox for thrown-away messages, made if its owner removed it.
+    async fn trash(&self) -> Result<MailboxId, StoreError> {
+        const NAME: &str = "Trash";
+        let state = self.account.state();
+        if let Some(trash) = state.find_special(SpecialUse::Trash).or_else(|| state.find(NAME)) {
+            return Ok(trash.id);
+        }
+        self.account.create_mailbox(NAME, SpecialUse::Trash.into()).await
+    }
+}
+
+/// What RETR sends of each message. The stored size is not enough: a message may lack its last line end, which is then
+/// added, so the last two bytes of each are looked at.
+async fn octets_of(account: &Account, messages: &Snapshot) -> Result<Vec<u64>, StoreError> {
+    let entries: Vec<&Entry> = messages.iter().collect();
+    let mut sizes = Vec::with_capacity(entries.len());
+    for group in entries.chunks(TAILS_PER_CALL) {
+        let tail = |entry: &&Entry| (entry.blob, u64::from(entry.size.saturating_sub(2)), 2);
+        let tails: Vec<_> = group.iter().map(tail).collect();
+        let mut visit = |position: usize, tail: Option<&[u8]>| {
+            if let Some(entry) = group.get(position) {
+                let size = u64::from(entry.size);
+                sizes.push(tail.map_or(size, |tail| octets_sent(size, tail)));
+            }
+            ControlFlow::Continue(())
+        };
+        account.pieces(&tails, &mut visit).await?;
+    }
+    Ok(sizes)
+}

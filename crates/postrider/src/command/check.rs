@@ -1,0 +1,63 @@
+//! `postrider check`: proof that every byte is there and right.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{
+    Place,
+    account::OutputForm,
+    block_on,
+    output::{self, Form},
+};
+use crate::{control::CheckBody, storage::CheckReport};
+
+/// Check that all mail is there and undamaged
+///
+/// Reads every message and holds it against its hash, every index against what it points to. Works while the server runs.
+/// Exit status 1 if anything is wrong.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  postrider check
+  postrider check --rebuild    (after a finding about derived answers or counters)")]
+pub struct Check {
+    /// First make anew what can be derived from the messages
+    #[arg(long)]
+    rebuild: bool,
+    #[command(flatten)]
+    form: OutputForm,
+}
+
+impl Check {
+    pub fn run(self, place: &Place) -> Result<ExitCode> {
+        let body = CheckBody { rebuild: self.rebuild };
+        let report: CheckReport = block_on(async { place.control().await?.post("/v1/check", &body).await })?;
+        match self.form.form() {
+            Form::Json => output::json(&report)?,
+            Form::Text => output::text(&readable(&report, self.rebuild))?,
+        }
+        Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+fn readable(report: &CheckReport, rebuilt: bool) -> String {
+    let mut text = String::new();
+    if rebuilt {
+        let CheckReport { rebuilt_messages, rebuilt_mailboxes, .. } = report;
+        text.push_str(&format!("rebuilt: {rebuilt_messages} messages, {rebuilt_mailboxes} mailboxes\n"));
+    }
+    for finding in &report.findings {
+        text.push_str(finding);
+        text.push('\n');
+    }
+    let CheckReport { accounts, messages, bytes, .. } = report;
+    let verdict = match report.findings.len() {
+        0 => "no faults".to_owned(),
+        1 => "1 fault".to_owned(),
+        count => format!("{count} faults"),
+    };
+    text.push_str(&format!("checked {accounts} accounts, {messages} messages, {bytes} bytes: {verdict}\n"));
+    text
+}

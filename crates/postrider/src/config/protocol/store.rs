@@ -1,0 +1,131 @@
+//! `[store]` and `[message]`: how mail is kept and how far it is taken apart.
+
+use postrider_engine_lmdb::LmdbOptions;
+use postrider_message::MimeLimits;
+use postrider_store::StoreOptions;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How mail is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The largest message that is kept, in bytes, whichever way it comes.
+    pub message_bytes_max: u64,
+    /// Mailboxes (folders) of one account.
+    pub mailboxes_max: usize,
+    /// The longest mailbox name with all its levels, in bytes of UTF-8.
+    pub mailbox_name_bytes_max: usize,
+    /// Levels of a mailbox name.
+    pub mailbox_levels_max: usize,
+    /// Changes an account remembers. A mail program that was away for longer is told more than it strictly needs.
+    pub changes_kept_max: u64,
+    /// Accounts that stay in memory after their last session ended.
+    pub accounts_resident_max: usize,
+    /// The most that the database file may grow to, in bytes. It reserves address space only, neither memory nor disk.
+    pub map_bytes_max: u64,
+    /// Reads of the database at one time.
+    pub readers_max: u32,
+    /// Messages up to this many bytes lie in the database itself, larger ones in segment files beside it.
+    pub inline_body_bytes_max: usize,
+    /// A segment file that has reached this many bytes is full.
+    pub segment_bytes: u64,
+    /// Segment files kept open for reading.
+    pub segment_files_max: usize,
+    /// Compaction rewrites a segment file of which less than this percentage is still in use.
+    pub compact_live_percent: u8,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        let (store, engine) = (StoreOptions::default(), LmdbOptions::default());
+        Self {
+            message_bytes_max: store.message_bytes_max,
+            mailboxes_max: store.mailboxes_max,
+            mailbox_name_bytes_max: store.mailbox_name_bytes_max,
+            mailbox_levels_max: store.mailbox_levels_max,
+            changes_kept_max: store.changes_kept_max,
+            accounts_resident_max: store.accounts_resident_max,
+            map_bytes_max: engine.map_bytes_max,
+            readers_max: engine.readers_max,
+            inline_body_bytes_max: engine.inline_body_bytes_max,
+            segment_bytes: engine.segment_bytes,
+            segment_files_max: engine.segment_files_max,
+            compact_live_percent: engine.compact_live_percent,
+        }
+    }
+}
+
+impl Store {
+    /// The store's own options.
+    pub fn options(&self, message: &Message) -> StoreOptions {
+        StoreOptions {
+            message_bytes_max: self.message_bytes_max,
+            mailboxes_max: self.mailboxes_max,
+            mailbox_name_bytes_max: self.mailbox_name_bytes_max,
+            mailbox_levels_max: self.mailbox_levels_max,
+            changes_kept_max: self.changes_kept_max,
+            accounts_resident_max: self.accounts_resident_max,
+            mime: message.limits(),
+        }
+    }
+
+    /// The engine's options.
+    pub fn engine(&self) -> LmdbOptions {
+        LmdbOptions {
+            map_bytes_max: self.map_bytes_max,
+            readers_max: self.readers_max,
+            inline_body_bytes_max: self.inline_body_bytes_max,
+            segment_bytes: self.segment_bytes,
+            segment_files_max: self.segment_files_max,
+            compact_live_percent: self.compact_live_percent,
+            ..LmdbOptions::default()
+        }
+    }
+}
+
+/// How far messages are taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Message {
+    /// Levels of parts within parts; at most 100.
+    pub nesting_depth_max: usize,
+    /// Parts of the whole message.
+    pub parts_max: usize,
+    /// Bytes of one header that are searched for fields.
+    pub header_bytes_max: usize,
+    /// Parameters that are read in one field.
+    pub parameters_max: usize,
+    /// The longest boundary between parts, in bytes.
+    pub boundary_bytes_max: usize,
+    /// Message ids that are read in a `References` field, the newest ones.
+    pub references_max: usize,
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        let limits = MimeLimits::default();
+        Self {
+            nesting_depth_max: limits.nesting_depth_max,
+            parts_max: limits.parts_max,
+            header_bytes_max: limits.header_bytes_max,
+            parameters_max: limits.parameters_max,
+            boundary_bytes_max: limits.boundary_bytes_max,
+            references_max: limits.references_max,
+        }
+    }
+}
+
+impl Message {
+    /// The parser's own limits.
+    pub fn limits(&self) -> MimeLimits {
+        MimeLimits {
+            nesting_depth_max: self.nesting_depth_max,
+            parts_max: self.parts_max,
+            header_bytes_max: self.header_bytes_max,
+            parameters_max: self.parameters_max,
+            boundary_bytes_max: self.boundary_bytes_max,
+            references_max: self.references_max,
+        }
+    }
+}

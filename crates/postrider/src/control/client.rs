@@ -1,0 +1,171 @@
+//! The command line's side: one request, through the socket or straight to the handlers.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, anyhow, bail};
+use axum::{Router, body::Body};
+use http_body_util::BodyExt;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Bytes,
+    client::conn::http1,
+    header::{CONTENT_TYPE, HOST},
+    service::Service,
+};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use postrider_net::connect_local;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    api::Failure,
+    server::{Administration, router},
+};
+use crate::{
+    advice::Advise,
+    config::Config,
+    storage::{Storage, is_in_use},
+};
+
+/// How long another process, such as a server that is just starting, is waited for.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+/// How often it is tried.
+const WAIT_STEP: Duration = Duration::from_millis(50);
+
+/// The name of the control socket within the data folder.
+pub const SOCKET: &str = "control.sock";
+
+/// The way to the accounts and the mail.
+pub enum Control {
+    /// Through the socket of a running server.
+    Server(http1::SendRequest<Body>),
+    /// By the same handlers in this process, which holds the data.
+    Here(Box<TowerToHyperService<Router>>),
+}
+
+impl Control {
+    /// Asks the running server, or opens the data if none runs.
+    pub async fn open(config: &Config) -> Result<Self> {
+        let socket = config.data().join(SOCKET);
+        let deadline = Instant::now() + WAIT_MAX;
+        loop {
+            if let Some(control) = Self::connect(&socket).await {
+                return Ok(control);
+            }
+            match Storage::open(config).await {
+                Ok(storage) => {
+                    let router = router(Administration { storage, server: None });
+                    return Ok(Self::Here(Box::new(TowerToHyperService::new(router))));
+                }
+                // Its owner may be about to listen, or about to leave.
+                Err(error) if is_in_use(&error) && Instant::now() < deadline => sleep(WAIT_STEP).await,
+                Err(error) if is_in_use(&error) => {
+                    let socket = socket.display();
+                    return Err(error)
+                        .advise(format!("that process does not answer on {socket}; end it and try again"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn connect(socket: &Path) -> Option<Self> {
+        let stream = connect_local(socket).await.ok()?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("control socket: {error}");
+            }
+        });
+        Some(Self::Server(sender))
+    }
+
+    /// Reads.
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T> {
+        self.ask(Method::GET, path, Body::empty()).await
+    }
+
+    /// Does something that answers.
+    pub async fn post<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T> {
+        self.ask(Method::POST, path, json(body)?).await
+    }
+
+    /// Does something that has no more to say than that it is done.
+    pub async fn order(&mut self, method: Method, path: &str, body: &impl Serialize) -> Result<()> {
+        self.send(method, path, json(body)?).await.map(drop)
+    }
+
+    async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Body) -> Result<T> {
+        let bytes = self.send(method, path, body).await?;
+        serde_json::from_slice(&bytes).context("the server's answer cannot be understood")
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: Body) -> Result<Bytes> {
+        let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+        let request = request.header(CONTENT_TYPE, "application/json").body(body).context("cannot ask")?;
+        match self {
+            Self::Server(sender) => {
+                let response = sender.send_request(request).await.context("the server broke off")?;
+                let (parts, body) = response.into_parts();
+                let bytes = body.collect().await.context("the server broke off")?.to_bytes();
+                outcome(&Response::from_parts(parts, bytes))
+            }
+            Self::Here(service) => {
+                let Ok(response) = service.call(request).await;
+                let (parts, body) = response.into_parts();
+                let bytes = body.collect().await.context("the answer broke off")?.to_bytes();
+                outcome(&Response::from_parts(parts, bytes))
+            }
+        }
+    }
+}
+
+fn outcome(response: &Response<Bytes>) -> Result<Bytes> {
+    if response.status().is_success() {
+        return Ok(response.body().clone());
+    }
+    match serde_json::from_slice::<Failure>(response.body()) {
+        Ok(Failure { error, hint: Some(hint) }) => Err(anyhow!(error)).advise(hint),
+        Ok(Failure { error, hint: None }) => Err(anyhow!(error)),
+        Err(_) if response.status() == StatusCode::NOT_FOUND => bail!("the server does not know this request"),
+        Err(_) => bail!("the server answered {}", response.status()),
+    }
+}
+
+fn json(body: &impl Serialize) -> Result<Body> {
+    Ok(Body::from(serde_json::to_vec(body).context("cannot ask")?))
+}
+
+/// A piece of a path, with everything but letters, digits and a few signs escaped (RFC 3986 §2.3).
+pub fn segment(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'@' => {
+                escaped.push(char::from(byte))
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_segment_holds_any_text() {
+        assert_eq!(segment("a b/c@example.org"), "a%20b%2Fc@example.org");
+        assert_eq!(segment("ä"), "%C3%A4");
+    }
+
+    #[test]
+    fn failures_keep_their_hint() {
+        let response = Response::builder().status(404).body(Bytes::from(r#"{"error":"no","hint":"look"}"#)).unwrap();
+        let error = outcome(&response).unwrap_err();
+        assert_eq!((error.to_string().as_str(), crate::advice::hint(&error)), ("no", Some("look")));
+        let silent = Response::builder().status(500).body(Bytes::new()).unwrap();
+        assert!(outcome(&silent).unwrap_err().to_string().contains("500"));
+    }
+}
