@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use crate::decode::TransferEncoding;
-use crate::header::slice;
 use crate::parameter::{Parameter, find_parameter};
 use crate::walker::Walker;
 
@@ -213,11 +212,11 @@ impl Structure {
         rest.iter().try_fold(self.root.numbered_as_message(*first)?, |part, number| part.numbered(*number))
     }
 
-    /// The octets which `BODY[<section>]` returns; nothing when there is no such section.
-    pub fn section(&self, raw: &[u8], part: &[u32], kind: SectionKind) -> Option<Range<usize>> {
+    /// The octets which `BODY[<section>]` returns of a message of `raw_bytes` octets; nothing when there is no such section.
+    pub fn section(&self, raw_bytes: usize, part: &[u32], kind: SectionKind) -> Option<Range<usize>> {
         let found = self.part(part)?;
         let range = match (kind, part, &found.kind) {
-            (SectionKind::All, [], _) => 0..raw.len(),
+            (SectionKind::All, [], _) => 0..raw_bytes,
             (SectionKind::Header, [], _) => found.header.clone(),
             (SectionKind::Text, [], _) => found.body.clone(),
             // RFC 9051 §6.4.5.1: MIME must be prefixed by a part number.
@@ -229,7 +228,7 @@ impl Structure {
             // HEADER and TEXT of a part need an enclosed message.
             (SectionKind::Header | SectionKind::Text, ..) => return None,
         };
-        (slice(raw, range.clone()).len() == range.len()).then_some(range)
+        (range.start <= range.end && range.end <= raw_bytes).then_some(range)
     }
 
     /// All parts in the order of the message, each before what it contains.

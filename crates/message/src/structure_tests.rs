@@ -23,7 +23,7 @@ fn parsed(raw: &str) -> Structure {
 }
 
 fn section<'a>(raw: &'a str, numbers: &[u32], kind: SectionKind) -> Option<&'a str> {
-    parsed(raw).section(raw.as_bytes(), numbers, kind).map(|range| &raw[range])
+    parsed(raw).section(raw.len(), numbers, kind).map(|range| &raw[range])
 }
 
 #[test]

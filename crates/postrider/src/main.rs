@@ -12,7 +12,6 @@ mod control;
 mod logging;
 mod serve;
 mod storage;
-mod stub_imap;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,13 @@
 //! one of its two mailboxes, flags as before or as after.
 //!
 //! `POSTRIDER_CRASH_ROUNDS` sets the number of kills, `POSTRIDER_CRASH_SEED` replays the moments and the load.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "in a test, a failed expectation is a failed test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

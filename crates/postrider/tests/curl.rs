@@ -1,4 +1,5 @@
 //! curl: IMAP and POP3 in TLS, and submission.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 use std::path::Path;
 

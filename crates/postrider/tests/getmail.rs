@@ -1,4 +1,5 @@
 //! getmail6: POP3 in TLS, once with the mail kept on the server, once with it deleted.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 use std::collections::BTreeMap;
 use std::fs;

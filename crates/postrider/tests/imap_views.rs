@@ -6,6 +6,13 @@
 //! the mailbox and comes back with what it remembers.
 //!
 //! `POSTRIDER_VIEWS_SEED` replays one seed, `POSTRIDER_VIEWS_RUNS` sets how many are tried.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "in a test, a failed expectation is a failed test"
+)]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

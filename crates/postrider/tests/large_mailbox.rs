@@ -2,6 +2,7 @@
 //! gathered in memory first.
 //!
 //! `POSTRIDER_LARGE_MAILBOX_MESSAGES` sets another size.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "in a test, a failed expectation is a failed test")]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

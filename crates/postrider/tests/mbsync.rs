@@ -1,4 +1,5 @@
 //! mbsync (isync): two-way synchronisation of a tree of mailboxes with a Maildir tree.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

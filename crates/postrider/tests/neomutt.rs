@@ -1,6 +1,7 @@
 //! NeoMutt: lists and reads a mailbox, sets flags, copies to another mailbox, sends.
 //!
 //! NeoMutt reads mail only on a terminal, so `script` gives it one, and its keys come from a `push` command.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 use std::path::Path;
 

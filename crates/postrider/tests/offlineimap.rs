@@ -1,4 +1,5 @@
 //! OfflineIMAP 8: two-way synchronisation with a Maildir tree.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

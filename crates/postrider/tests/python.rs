@@ -1,4 +1,5 @@
 //! Python's imaplib, poplib and smtplib: the scripts are in `programs/` and assert by themselves.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! A day of a mail server: mail comes in, one account's is taken away by POP3, another's is read by three IMAP
 //! programs at once whose flags stay in step.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, a failed expectation is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,5 @@
 //! swaks: SMTP, submission with a login in TLS, and LMTP.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 use std::path::Path;
 

@@ -40,7 +40,25 @@ pub struct FetchWriter<'a> {
     empty: bool,
 }
 
+/// A FETCH response that was begun and set aside, so that its buffer can be used by others in between.
+#[derive(Debug)]
+pub struct SuspendedFetch {
+    empty: bool,
+}
+
+impl SuspendedFetch {
+    /// Goes on with the response, at the end of the same buffer.
+    pub fn resume(self, out: &mut Vec<u8>) -> FetchWriter<'_> {
+        FetchWriter { out, empty: self.empty }
+    }
+}
+
 impl<'a> FetchWriter<'a> {
+    /// Sets the response aside.
+    pub fn suspend(self) -> SuspendedFetch {
+        SuspendedFetch { empty: self.empty }
+    }
+
     /// Begins `* n FETCH (`.
     pub fn begin(out: &'a mut Vec<u8>, sequence_number: u32) -> Self {
         out.extend_from_slice(b"* ");

@@ -6,6 +6,7 @@ use postrider_imap_proto::{
     encode::{self, Code},
     parse::parse_authenticate_response,
 };
+use postrider_store::AccountId;
 use postrider_wire::Line;
 
 use crate::{
@@ -19,11 +20,8 @@ impl<S: Stream> Session<S> {
     pub(crate) async fn authenticate(&mut self, mechanism: &str, initial: Option<Secret>) -> Result<Answer, Failure> {
         let connection = self.login_connection();
         let mut exchange = self.service.accounts.begin(mechanism, &connection).map_err(login_failure)?;
-        let mut response = match initial {
-            Some(Secret(bytes)) => bytes,
-            None if exchange.is_client_first() => self.challenge(b"").await?,
-            None => Vec::new(),
-        };
+        // Without an initial response the exchange is asked for the challenge that invites one.
+        let mut response = initial.map_or_else(Vec::new, |Secret(bytes)| bytes);
         loop {
             let accounts = std::sync::Arc::clone(&self.service.accounts);
             match accounts.step(&mut exchange, &response).await {
@@ -75,14 +73,15 @@ impl<S: Stream> Session<S> {
         if !cleartext_allowed(&self.service.accounts, &connection) {
             return Err(Failure::no(Code::PrivacyRequired, "Use TLS first: the password would be readable on its way"));
         }
-        let password = Password::from_bytes(password.0);
-        let user = std::str::from_utf8(user).map_err(|_| login_failure(LoginError::Failed))?;
+        let malformed = || login_failure(LoginError::Malformed);
+        let user = std::str::from_utf8(user).map_err(|_| malformed())?;
+        let password = Password::new(String::from_utf8(password.0).map_err(|_| malformed())?);
         let login = self.service.accounts.login(user, &password, &connection).await.map_err(login_failure)?;
         self.logged_in(login).await
     }
 
     async fn logged_in(&mut self, login: Login) -> Result<Answer, Failure> {
-        let account = self.service.store.account(login.account).await.map_err(|error| {
+        let account = self.service.store.account(AccountId(login.account.0)).await.map_err(|error| {
             tracing::error!(account = %login.address, %error, "the account's mail could not be opened");
             Failure::no(Code::Unavailable, "The mail of this account cannot be opened now")
         })?;

@@ -83,11 +83,11 @@ impl<S: Stream> Session<S> {
     /// Tells a client that was here before what went and what changed since (RFC 7162 §3.2.5.1).
     async fn resynchronise(&mut self, mailbox: &Mailbox, qresync: &Qresync) -> Result<(), Failure> {
         let account = self.account()?;
-        let selected = self.selected()?;
+        let snapshot = self.selected()?.known.clone();
         let since = ModSeq(qresync.modseq);
         let mut known = qresync.known_uids.as_ref().map(|set| uids_as_written(set, mailbox));
         if let Some((sequences, uids)) = &qresync.sequence_match {
-            let unchanged = matching_prefix(&selected.known, sequences, uids);
+            let unchanged = matching_prefix(&snapshot, sequences, uids);
             let everything = UidSet::from_ranges(vec![(1, mailbox.record.uid_next.0.saturating_sub(1))]);
             let rest = UidSet::from_ranges(vec![(unchanged.saturating_add(1), u32::MAX)]);
             known = Some(known.unwrap_or(everything).intersection(&rest));
@@ -95,7 +95,6 @@ impl<S: Stream> Session<S> {
         let vanished = account.vanished(mailbox, since, known.as_ref()).await?;
         encode::encode_vanished(&mut self.out, Vanished::Earlier, vanished.ranges());
         let told = qresync.known_uids.as_ref().map(|set| uids_as_written(set, mailbox));
-        let snapshot = selected.known.clone();
         let changed = snapshot.iter().zip(1..).filter(|(entry, _)| entry.modseq > since);
         for (entry, sequence) in changed.filter(|(entry, _)| told.as_ref().is_none_or(|told| told.contains(entry.uid))) {
             if let Some(selected) = &self.selected {

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use crate::stub_imap::ImapService;
+use postrider_imap_server::ImapService;
 use postrider_net::{
     ApplicationProtocol, ConnectionLimits, ConnectionPermit, OverLimit, Peer, Shutdown, Timeouts, TlsAcceptor,
     TlsSettings, Transport, serve_listener,
@@ -189,7 +189,7 @@ impl Services {
         match protocol {
             Protocol::Imap | Protocol::Imaps => {
                 let service = Arc::clone(&self.imap);
-                let session = begin(move |transport| crate::stub_imap::serve(transport, Arc::clone(&service)));
+                let session = begin(move |transport| postrider_imap_server::serve(transport, Arc::clone(&service)));
                 (session, self.acceptors.imap.clone())
             }
             Protocol::Pop3 | Protocol::Pop3s => {

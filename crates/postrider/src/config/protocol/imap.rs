@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stub_imap::ImapOptions;
+use postrider_imap_server::ImapOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
