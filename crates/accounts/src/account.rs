@@ -7,6 +7,7 @@ use std::{
 };
 
 use postrider_engine::Engine;
+use postrider_store::AccountId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,16 +19,6 @@ use crate::{
     throttle::Throttle,
     verified::VerifiedLogins,
 };
-
-/// An account's number: 1 or more, never used for another account again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AccountId(pub u32);
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
 
 /// What POP3's DELE does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ mod record;
 mod throttle;
 mod verified;
 
-pub use account::{AccountEntry, AccountId, AccountSettings, Accounts, AppPasswordEntry, Pop3Delete};
+pub use account::{AccountEntry, AccountSettings, Accounts, AppPasswordEntry, Pop3Delete};
 pub use address::{Address, AddressError, parse_address};
 pub use alias::AliasEntry;
 pub use directory::{Delivery, Resolution};
@@ -41,3 +41,4 @@ pub use exchange::{Exchange, Step};
 pub use login::{Login, LoginConnection, LoginError, Service};
 pub use options::{AccountsOptions, Cleartext, HashingOptions, ThrottleOptions};
 pub use postrider_sasl::{Mechanism, Password};
+pub use postrider_store::AccountId;

@@ -74,7 +74,7 @@ impl Storage {
     async fn complete_accounts(&self) -> Result<()> {
         let with_mail: BTreeSet<AccountId> = self.store.accounts().await?.into_iter().collect();
         for account in self.accounts.list().await? {
-            let id = AccountId(account.id.0);
+            let id = account.id;
             if !with_mail.contains(&id) {
                 tracing::warn!(account = account.address, "had no mailboxes, and was given them");
                 self.store.create_account(id).await?;
@@ -85,14 +85,14 @@ impl Storage {
 
     /// Adds an account with its mailboxes.
     pub async fn add_account(&self, address: &str, password: &Password) -> Result<AccountId> {
-        let id = AccountId(self.accounts.add(address, password).await?.0);
+        let id = self.accounts.add(address, password).await?;
         self.store.create_account(id).await?;
         Ok(id)
     }
 
     /// Removes an account and all its mail, for good.
     pub async fn remove_account(&self, address: &str) -> Result<()> {
-        let id = AccountId(self.accounts.remove(address).await?.0);
+        let id = self.accounts.remove(address).await?;
         match self.store.delete_account(id).await {
             Ok(()) | Err(StoreError::NoAccount(_)) => Ok(()),
             Err(error) => Err(error.into()),

@@ -83,6 +83,7 @@ impl Place {
         }
     }
 
+    #[expect(clippy::zombie_processes, reason = "the only way out without a wait is a failed test")]
     fn start(&self, arguments: &[&str]) -> Running {
         let mut command = binary();
         let log = fs::File::options().append(true).create(true).open(self.path("log")).unwrap();

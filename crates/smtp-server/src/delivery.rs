@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use postrider_accounts::AccountId;
-use postrider_store::{self as store, EngineError, INBOX, NewMessage, Store, StoreError};
+use postrider_store::{EngineError, INBOX, NewMessage, Store, StoreError};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -78,7 +78,7 @@ async fn deliver_to(
     message: NewMessage,
 ) -> Result<(), Reply> {
     let result = async {
-        let account = store.account(store::AccountId(account.0)).await?;
+        let account = store.account(account).await?;
         let state = account.state();
         let mailboxes: BTreeSet<_> = details
             .iter()

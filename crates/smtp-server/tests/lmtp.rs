@@ -3,7 +3,6 @@
 mod support;
 
 use postrider_smtp_server::{SmtpOptions, SmtpRole};
-use postrider_store::AccountId;
 use postrider_testkit::transcript;
 use support::{LHLO, SEND, Server, Setup, options};
 
@@ -38,7 +37,7 @@ async fn every_recipient_has_a_reply() {
 async fn one_recipients_failure_is_that_recipients_alone() {
     let server = Server::start(Setup::default()).await;
     let id = server.accounts.find("bob@example.net").await.unwrap().unwrap().id;
-    server.store.delete_account(AccountId(id.0)).await.unwrap();
+    server.store.delete_account(id).await.unwrap();
     let text = "
         C: MAIL FROM:<carol@example.com>
         S: 250 …

@@ -6,7 +6,6 @@ use postrider_imap_proto::{
     encode::{self, Code},
     parse::parse_authenticate_response,
 };
-use postrider_store::AccountId;
 use postrider_wire::Line;
 
 use crate::{
@@ -81,7 +80,7 @@ impl<S: Stream> Session<S> {
     }
 
     async fn logged_in(&mut self, login: Login) -> Result<Answer, Failure> {
-        let account = self.service.store.account(AccountId(login.account.0)).await.map_err(|error| {
+        let account = self.service.store.account(login.account).await.map_err(|error| {
             tracing::error!(account = %login.address, %error, "the account's mail could not be opened");
             Failure::no(Code::Unavailable, "The mail of this account cannot be opened now")
         })?;

@@ -6,7 +6,6 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use postrider_accounts::{Login, LoginError, Password, Step};
 use postrider_pop3_proto::{self as proto, InitialResponse, ResponseCode, encode_continuation};
-use postrider_store::AccountId;
 
 use crate::{
     maildrop::Maildrop,
@@ -115,7 +114,7 @@ impl<S: Stream> Session<S> {
             Refused::InUse => Refusal { code: Some(ResponseCode::InUse), text: Text::InUse },
             Refused::TooSoon => Refusal { code: Some(ResponseCode::LoginDelay), text: Text::LoginTooSoon },
         })?;
-        let opened = match store.account(AccountId(account.0)).await {
+        let opened = match store.account(account).await {
             Ok(account) => Maildrop::open(account, login, occupant).await,
             Err(error) => Err(error),
         };

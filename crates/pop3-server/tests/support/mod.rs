@@ -17,7 +17,7 @@ use postrider_net::{
     ApplicationProtocol, Peer, Shutdown, Timeouts, TlsAcceptor, TlsSettings, Transport, create_self_signed,
 };
 use postrider_pop3_server::{Pop3Options, Pop3Service, serve};
-use postrider_store::{Account, AccountId, INBOX, Store, StoreOptions};
+use postrider_store::{Account, INBOX, Store, StoreOptions};
 use postrider_testkit::{transcript, transcript_in_pieces};
 use tokio::{
     io::{DuplexStream, duplex},
@@ -75,7 +75,7 @@ impl Server {
         let store = Store::open(Arc::clone(&engine) as _, StoreOptions::default(), now).await.unwrap();
         let accounts = Accounts::open(Arc::clone(&engine) as _, setup.accounts).await.unwrap();
         let id = accounts.add(ADDRESS, &Password::from(PASSWORD)).await.unwrap();
-        store.create_account(AccountId(id.0)).await.unwrap();
+        store.create_account(id).await.unwrap();
         let (shared_store, shared_accounts) = (Arc::clone(&store), Arc::clone(&accounts));
         let service = Pop3Service::new(shared_store, shared_accounts, setup.tls, setup.pop3, setup.shutdown);
         Self { engine, store, accounts, clock, service: Arc::new(service) }
@@ -98,7 +98,7 @@ impl Server {
     /// The account's mail.
     pub async fn account(&self) -> Arc<Account> {
         let id = self.accounts.find(ADDRESS).await.unwrap().unwrap().id;
-        self.store.account(AccountId(id.0)).await.unwrap()
+        self.store.account(id).await.unwrap()
     }
 
     /// Puts a message into INBOX.

@@ -40,6 +40,7 @@ pub struct Server {
     storage: Storage,
     handle: Arc<ServerHandle>,
     shutdown: Shutdown,
+    signals: Signals,
     control: ControlSocket,
     listeners: JoinSet<()>,
 }
@@ -53,6 +54,8 @@ impl Server {
 
     /// The same over storage that is open already.
     pub async fn start_with(config: &Config, storage: Storage) -> Result<Self> {
+        // Before anybody is told that it is ready: a signal sent at that word must find its receiver.
+        let signals = Signals::new()?;
         let tls = certificate(config)?;
         let bound = listeners::bind_all(&config.listen)?;
         let listening = bound.iter().map(listeners::Bound::status).collect();
@@ -73,7 +76,7 @@ impl Server {
         for bound in bound {
             tasks.spawn(services.serve(bound, Arc::clone(&connections), shutdown.clone(), config.limits.drain()));
         }
-        Ok(Self { storage, handle, shutdown, control, listeners: tasks })
+        Ok(Self { storage, handle, shutdown, signals, control, listeners: tasks })
     }
 
     /// The addresses it listens on, with the ports that the system chose.
@@ -84,12 +87,11 @@ impl Server {
     /// Serves until a signal or the control socket says stop, then ends in order. `reload` is called at SIGHUP, beside
     /// the certificate's being read anew.
     pub async fn run_until_signal(mut self, mut reload: impl FnMut() -> Result<()>) -> Result<()> {
-        let mut signals = Signals::new()?;
         tell_service_manager("READY=1");
         loop {
             tokio::select! {
                 () = self.shutdown.requested() => break,
-                wish = signals.wait() => {
+                wish = self.signals.wait() => {
                     if wish == Wish::Stop {
                         break;
                     }

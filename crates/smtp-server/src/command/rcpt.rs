@@ -2,7 +2,6 @@
 
 use postrider_accounts::{AccountId, Delivery, Resolution};
 use postrider_smtp_proto::{ForwardPath, Recipient};
-use postrider_store as store;
 
 use crate::{
     reply::Reply,
@@ -97,7 +96,7 @@ impl<S: Stream> Session<S> {
         let entry = self.service.accounts.get(account).await.ok().flatten();
         let quota = entry.and_then(|entry| entry.settings.quota_bytes).or(self.service.options.quota_bytes);
         let Some(quota) = quota else { return Ok(()) };
-        let account = self.service.store.account(store::AccountId(account.0)).await.map_err(|error| {
+        let account = self.service.store.account(account).await.map_err(|error| {
             tracing::error!(%account, %error, "cannot open an account");
             Reply::local_error()
         })?;

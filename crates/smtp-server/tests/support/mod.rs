@@ -10,7 +10,7 @@ use postrider_net::{
     ApplicationProtocol, Peer, Shutdown, Timeouts, TlsAcceptor, TlsSettings, Transport, create_self_signed,
 };
 use postrider_smtp_server::{SmtpOptions, SmtpRole, SmtpService, serve};
-use postrider_store::{Account, AccountId, INBOX, Store, StoreOptions};
+use postrider_store::{Account, INBOX, Store, StoreOptions};
 use postrider_testkit::{transcript, transcript_in_pieces};
 use tokio::{
     io::{DuplexStream, duplex},
@@ -88,7 +88,7 @@ impl Server {
         let accounts = Accounts::open(Arc::clone(&engine) as _, options).await.unwrap();
         for address in ADDRESSES {
             let id = accounts.add(address, &Password::from("secret")).await.unwrap();
-            store.create_account(AccountId(id.0)).await.unwrap();
+            store.create_account(id).await.unwrap();
         }
         accounts.add_alias("team@example.net", &ADDRESSES.map(str::to_owned)).await.unwrap();
         let (shared_store, shared_accounts) = (Arc::clone(&store), Arc::clone(&accounts));
@@ -136,7 +136,7 @@ impl Server {
     /// Somebody's account.
     pub async fn account(&self, address: &str) -> Arc<Account> {
         let id = self.accounts.find(address).await.unwrap().unwrap().id;
-        self.store.account(AccountId(id.0)).await.unwrap()
+        self.store.account(id).await.unwrap()
     }
 
     /// The messages in a mailbox.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use postrider_store::{AccountId, Flag};
+use postrider_store::Flag;
 
 use crate::storage::Storage;
 
@@ -20,7 +20,7 @@ const BOB: [&str; 2] = [include_str!("welcome.eml"), include_str!("thread-2.eml"
 /// Delivers an account's sample messages, unless its inbox ever held a message.
 pub async fn deliver(storage: &Storage, address: &str) -> Result<()> {
     let entry = storage.accounts.find(address).await?.context("the account is not there")?;
-    let account = storage.store.account(AccountId(entry.id.0)).await?;
+    let account = storage.store.account(entry.id).await?;
     let state = account.state();
     let inbox = state.find("INBOX").context("the account has no INBOX")?;
     if inbox.record.uid_next.0 > 1 {
