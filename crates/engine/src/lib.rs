@@ -113,6 +113,9 @@ pub enum EngineError {
     /// No room is left on the device or in the map; what was acknowledged before stands.
     #[error("no room left: {0}")]
     Full(String),
+    /// Another process has the store open.
+    #[error("{0}")]
+    InUse(String),
     /// The engine was closed, or its writer ended after an earlier failure.
     #[error("the engine is closed")]
     Closed,

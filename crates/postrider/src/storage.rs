@@ -134,7 +134,7 @@ fn store_folder(config: &Config) -> PathBuf {
 
 /// Whether the engine is open in another process.
 pub fn is_in_use(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<EngineError>(), Some(EngineError::Io(text)) if text.contains("in use by"))
+    matches!(error.downcast_ref::<EngineError>(), Some(EngineError::InUse(_)))
 }
 
 /// Makes a folder that only its owner can look into; one that exists stays as it is.

@@ -51,9 +51,9 @@ impl Parser<'_> {
             }
             Ok(())
         })?;
-        // RFC 5258 §3.1: it has no meaning without an option that selects by itself.
-        if selection.recursive_match && !selection.subscribed && !selection.special_use {
-            return Err(Fault::syntax("RECURSIVEMATCH needs another selection option"));
+        // RFC 5258 §6: it needs a base option; REMOTE and SPECIAL-USE (RFC 6154 §6) are independent ones.
+        if selection.recursive_match && !selection.subscribed {
+            return Err(Fault::syntax("RECURSIVEMATCH needs SUBSCRIBED"));
         }
         Ok(selection)
     }

@@ -20,8 +20,10 @@ use crate::{
 struct Name {
     /// It matches a pattern itself and the selection options.
     selected: bool,
-    /// A subscribed name below it does not match the patterns (RFC 5258 §3.5).
+    /// A name below it meets the selection options (RFC 5258 §3.5).
     child_info: bool,
+    /// One of those matches no pattern, so that only this name can tell of it.
+    tells_of_child: bool,
 }
 
 impl<S: Stream> Session<S> {
@@ -77,8 +79,8 @@ impl<S: Stream> Session<S> {
             ListResponse { attributes: &attributes, separator: Some(SEPARATOR), name, child_info, old_name: None };
         let encoding = self.name_encoding();
         encode::encode_list(&mut self.out, &response, encoding);
-        // RFC 5819 §2: a name that cannot be selected has no STATUS.
-        if let (Some(items), Some(mailbox)) = (&returns.status, mailbox) {
+        // RFC 5819 §2 and §3: a name that cannot be selected has no STATUS, nor one that is here for its children.
+        if let (Some(items), Some(mailbox), true) = (&returns.status, mailbox, found.selected) {
             self.encode_status_of(mailbox, items);
         }
     }
@@ -113,7 +115,8 @@ fn names(state: &AccountState, list: &List, patterns: &[Pattern]) -> Vec<(String
         !selection.special_use || state.find(name).is_some_and(|mailbox| !mailbox.record.special_use.is_empty())
     };
     for name in candidates.into_iter().filter(|name| wanted(name)) {
-        if matches(name) {
+        let is_told = matches(name);
+        if is_told {
             found.entry(name.to_owned()).or_default().selected = true;
         }
         for superior in superiors(name) {
@@ -121,14 +124,17 @@ fn names(state: &AccountState, list: &List, patterns: &[Pattern]) -> Vec<(String
                 continue;
             }
             if selection.recursive_match && selection.subscribed {
-                // RFC 5258 §3.5: told where the child itself is not, or whenever there is one that matches the options.
-                found.entry(superior.to_owned()).or_default().child_info = true;
+                let superior = found.entry(superior.to_owned()).or_default();
+                superior.child_info = true;
+                superior.tells_of_child |= !is_told;
             } else if !selection.subscribed && !selection.special_use && state.find(superior).is_none() {
                 // A level without a mailbox of its own, seen because one lies below it (RFC 9051 §6.3.9).
                 found.entry(superior.to_owned()).or_default().selected = true;
             }
         }
     }
+    // RFC 5258 §3.5: a name that does not meet the options itself is superfluous where all its children are told of.
+    found.retain(|_, name| name.selected || name.tells_of_child);
     let mut ordered: Vec<(String, Name)> = found.into_iter().collect();
     ordered.sort_by_key(|(name, _)| name != postrider_store::INBOX);
     ordered

@@ -57,8 +57,12 @@ impl Rendering<'_> {
             FetchAttribute::Envelope => writer.envelope(view.map(DerivedView::envelope).unwrap_or_default()),
             FetchAttribute::Body => writer.body(view.map(DerivedView::body).unwrap_or_default()),
             FetchAttribute::BodyStructure => writer.body_structure(view.map(DerivedView::body_structure).unwrap_or_default()),
-            // The preview was made at delivery, so it is there for LAZY too (RFC 8970 §3.1).
-            FetchAttribute::Preview { .. } => writer.preview(view.and_then(DerivedView::preview), self.quoting()),
+            // The preview was made at delivery, so it is there for LAZY too. A message without a text to show has an
+            // empty one: NIL would say that it is still to be made (RFC 8970 §3.2).
+            FetchAttribute::Preview { .. } => {
+                let text = view.and_then(DerivedView::preview).unwrap_or_default();
+                writer.preview(Some(text), self.quoting())
+            }
             // Made of content: not here.
             FetchAttribute::Section { .. }
             | FetchAttribute::Binary { .. }

@@ -70,6 +70,8 @@ impl<S: Stream> Session<S> {
         let selected = self.selected()?;
         let charset = search.charset.as_deref().unwrap_or("UTF-8");
         let text = |bytes: &[u8]| decode_text(charset, bytes);
+        // RFC 9051 §6.4.4: a charset that is not supported is refused even where no text is in it.
+        text(b"")?;
         let setting = Setting { selected, now: self.service.store.now(), text: &text };
         let program = Program::new(&search.keys, &setting)?;
         let account = self.account()?;
