@@ -67,7 +67,7 @@ pub struct SmtpOptions {
     pub senders: SenderPolicy,
     /// Who gets mail for postmaster where no account or alias of that name exists (RFC 5321 §4.5.1).
     pub postmaster: Option<String>,
-    /// Whether BINARYMIME is offered (RFC 3030). POP3 cannot hand out what comes in that way unharmed.
+    /// Whether BINARYMIME is offered (RFC 3030). A POP3 client that reads by lines may harm such content.
     pub binarymime: bool,
 }
 
@@ -91,7 +91,7 @@ impl Default for SmtpOptions {
             detail_folders: DetailFolders::Ignore,
             senders: SenderPolicy::OwnAddresses,
             postmaster: None,
-            binarymime: false,
+            binarymime: true,
         }
     }
 }

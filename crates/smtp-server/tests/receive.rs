@@ -56,6 +56,7 @@ async fn extensions_are_announced() {
         S: 250-ENHANCEDSTATUSCODES
         S: 250-SIZE 52424704
         S: 250-CHUNKING
+        S: 250-BINARYMIME
         S: 250 SMTPUTF8
         C: HELO client.example.com
         S: 250 mx.example.net
@@ -105,7 +106,7 @@ async fn mail_for_others_is_refused() {
 
 #[tokio::test]
 async fn commands_out_of_order_and_bad_arguments_are_refused() {
-    let server = Server::start(Setup::default()).await;
+    let server = Server::start(Setup { smtp: SmtpOptions { binarymime: false, ..options() }, ..Setup::default() }).await;
     let text = "
         S: 220 …
         C: MAIL FROM:<carol@example.com>
@@ -363,6 +364,7 @@ async fn starttls_protects_what_follows_and_forgets_what_went_before() {
         S: 250-ENHANCEDSTATUSCODES
         S: 250-SIZE …
         S: 250-CHUNKING
+        S: 250-BINARYMIME
         S: 250 SMTPUTF8
         C: STARTTLS
         S: 503 5.5.1 TLS is active already
