@@ -8,7 +8,7 @@ use postrider_imap_proto::{
     set::SequenceSet,
 };
 use postrider_store::{
-    Difference, Entry, FlagBits, KEYWORDS_MAX, KeywordTable, Mailbox, MailboxId, Snapshot, Uid, UidSet, difference,
+    Difference, Entry, FlagBits, KEYWORDS_MAX, KeywordTable, Mailbox, MailboxId, ModSeq, Snapshot, Uid, UidSet, difference,
     merge_without_expunges,
 };
 
@@ -46,6 +46,10 @@ pub(crate) struct Selected {
     recent: UidSet,
     /// What `$` stands for (RFC 5182).
     pub(crate) saved: UidSet,
+    /// Up to here the client was told of every change.
+    in_step: ModSeq,
+    /// Whether it waits to be told of expunged messages.
+    expunges_wait: bool,
 }
 
 impl Selected {
@@ -53,7 +57,16 @@ impl Selected {
     pub(crate) fn new(mailbox: &Mailbox, access: Access) -> Self {
         let known = mailbox.messages().cloned().unwrap_or_default();
         let keywords = mailbox.record.keywords.clone();
-        let mut selected = Self { id: mailbox.id, access, known, keywords, recent: UidSet::new(), saved: UidSet::new() };
+        let mut selected = Self {
+            id: mailbox.id,
+            access,
+            known,
+            keywords,
+            recent: UidSet::new(),
+            saved: UidSet::new(),
+            in_step: mailbox.record.highest_modseq,
+            expunges_wait: false,
+        };
         selected.take_recent(mailbox);
         selected
     }
@@ -126,6 +139,7 @@ impl Selected {
         let found = difference(&self.known, newest);
         self.report_keywords(mailbox, out);
         if found.is_empty() {
+            self.in_step = mailbox.record.highest_modseq;
             return;
         }
         if tells == Tells::NoExpunge && !found.expunged.is_empty() {
@@ -134,6 +148,8 @@ impl Selected {
             let changed = difference(&self.known, &merged).changed;
             self.known = merged;
             self.report_flags(&changed, enabled, out);
+            self.expunges_wait = true;
+            self.report_in_step(enabled, out);
             return;
         }
         self.report_expunged(&found, enabled, out);
@@ -146,6 +162,19 @@ impl Selected {
             }
         }
         self.report_flags(&found.changed, enabled, out);
+        self.in_step = mailbox.record.highest_modseq;
+        if std::mem::take(&mut self.expunges_wait) {
+            self.report_in_step(enabled, out);
+        }
+    }
+
+    /// While VANISHED waits, a client that resynchronises must not take a later mod-sequence for the one up to which it
+    /// knows everything (RFC 7162 §3.2 and §6).
+    fn report_in_step(&self, enabled: Enabled, out: &mut Vec<u8>) {
+        if enabled.qresync {
+            let code = encode::Code::HighestModseq(self.in_step.0);
+            encode::encode_status(out, None, encode::Status::Ok, Some(&code), "Up to here every change was told");
+        }
     }
 
     /// Flags that are in use for the first time are announced before any message has them (RFC 9051 §7.3.5).

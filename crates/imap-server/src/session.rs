@@ -11,9 +11,9 @@ use postrider_imap_proto::{
     mailbox_name::{self, NameEncoding},
     parse::parse_command_within,
 };
+pub(crate) use postrider_net::Stream;
 use postrider_net::{Security, Transport};
 use postrider_store::{Account, SEPARATOR};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     answer::{Answer, Failure},
@@ -23,13 +23,8 @@ use crate::{
     service::ImapService,
 };
 
-/// What a session can run over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
 /// Serves a client until it leaves, is silent for too long or the server stops.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(transport: Transport<S>, service: Arc<ImapService>) {
+pub async fn serve<S: Stream>(transport: Transport<S>, service: Arc<ImapService>) {
     let mut session = Session::new(transport, service);
     let ended = session.run().await;
     session.say_goodbye(ended).await;

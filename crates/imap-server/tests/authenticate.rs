@@ -1,5 +1,7 @@
 //! AUTHENTICATE (RFC 9051 §6.2.2, RFC 4959, RFC 7677).
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod common;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -118,6 +120,8 @@ async fn what_is_no_base64_or_no_known_mechanism_is_refused() {
         S: b BAD …
         C: c AUTHENTICATE X-UNKNOWN
         S: c NO …
+        C: g AUTHENTICATE PLAIN =
+        S: g BAD …
         C: d AUTHENTICATE SCRAM-SHA-256-PLUS
         S: d NO …
         C: e AUTHENTICATE

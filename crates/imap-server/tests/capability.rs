@@ -78,13 +78,21 @@ async fn each_command_is_refused_in_a_state_in_which_it_makes_no_sense() {
     let server = Server::start().await;
     let mut client = Client(server.connect());
     client.says("S: * OK …").await;
-    for command in ["SELECT INBOX", "LIST \"\" *", "ENABLE CONDSTORE", "IDLE", "UNAUTHENTICATE", "FETCH 1 FLAGS", "CLOSE"] {
+    for command in
+        ["SELECT INBOX", "LIST \"\" *", "ENABLE CONDSTORE", "IDLE", "UNAUTHENTICATE", "FETCH 1 FLAGS", "CLOSE"]
+    {
         client.says(&format!("C: a {command}\nS: a BAD …\nC: b NOOP\nS: b OK …")).await;
     }
     client.says("C: login LOGIN alice@example.net secret\nS: login OK …").await;
-    for command in
-        ["LOGIN alice@example.net secret", "AUTHENTICATE PLAIN", "STARTTLS", "FETCH 1 FLAGS", "CLOSE", "UNSELECT", "EXPUNGE"]
-    {
+    for command in [
+        "LOGIN alice@example.net secret",
+        "AUTHENTICATE PLAIN",
+        "STARTTLS",
+        "FETCH 1 FLAGS",
+        "CLOSE",
+        "UNSELECT",
+        "EXPUNGE",
+    ] {
         client.says(&format!("C: a {command}\nS: a BAD …\nC: b NOOP\nS: b OK …")).await;
     }
 }

@@ -1,5 +1,7 @@
 //! STARTTLS (RFC 9051 §6.2.1) and what it makes possible.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod common;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -62,7 +64,11 @@ async fn scram_plus_binds_the_login_to_the_channel() {
         let mut exchange = ClientExchange::new(Mechanism::ScramSha256Plus, credentials, binding).unwrap();
         let mut stream = BufReader::new(client.0);
         let initial = STANDARD.encode(exchange.initial_response().unwrap().unwrap());
-        stream.get_mut().write_all(format!("b AUTHENTICATE SCRAM-SHA-256-PLUS {initial}\r\n").as_bytes()).await.unwrap();
+        stream
+            .get_mut()
+            .write_all(format!("b AUTHENTICATE SCRAM-SHA-256-PLUS {initial}\r\n").as_bytes())
+            .await
+            .unwrap();
         let answer = loop {
             let mut line = String::new();
             stream.read_line(&mut line).await.unwrap();

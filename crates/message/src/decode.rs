@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
+use crate::charset::Charset;
 use crate::header::slice;
+use crate::line_ends::with_crlf;
+use crate::preview::part_charset;
 use crate::structure::Part;
 
 /// RFC 2045 §6.1
@@ -53,9 +56,33 @@ pub struct UnknownEncoding {
     pub name: String,
 }
 
-/// The body of `part` without its transfer encoding (RFC 3516).
+/// The body of `part` without its transfer encoding (RFC 3516), a text with CRLF for each line end.
 pub fn decoded_part<'a>(raw: &'a [u8], part: &Part) -> Result<Cow<'a, [u8]>, UnknownEncoding> {
-    let body = slice(raw, part.body.clone());
+    let decoded = without_encoding(slice(raw, part.body.clone()), part)?;
+    if !has_text_lines(part) {
+        return Ok(decoded);
+    }
+    Ok(match decoded {
+        Cow::Borrowed(text) => with_crlf(text),
+        Cow::Owned(text) => match with_crlf(&text) {
+            Cow::Owned(lines) => Cow::Owned(lines),
+            Cow::Borrowed(_) => Cow::Owned(text),
+        },
+    })
+}
+
+/// RFC 9051 §7.5.2: lines of a text end with CRLF when BINARY sends it. That is not said of files, whose octets count,
+/// and in charsets whose units are wider an octet of 10 is no LF.
+fn has_text_lines(part: &Part) -> bool {
+    let is_ascii_compatible = || match part_charset(part) {
+        Charset::Streaming(encoding) => encoding.is_ascii_compatible(),
+        Charset::Guess => true,
+        Charset::Whole(_) => false,
+    };
+    part.media_type == "text" && !part.is_attachment() && is_ascii_compatible()
+}
+
+fn without_encoding<'a>(body: &'a [u8], part: &Part) -> Result<Cow<'a, [u8]>, UnknownEncoding> {
     if part.transfer_encoding().is_identity() {
         return Ok(Cow::Borrowed(body));
     }

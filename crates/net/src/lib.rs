@@ -25,4 +25,4 @@ pub use shutdown::{Shutdown, ShutdownTrigger, shutdown_channel};
 pub use tls::{
     ApplicationProtocol, CertificateOrigin, TlsAcceptor, TlsError, TlsSettings, create_self_signed, ensure_certificate,
 };
-pub use transport::{Peer, Security, Timeouts, TlsDetails, Transport};
+pub use transport::{Peer, Security, Stream, Timeouts, TlsDetails, Transport};

@@ -100,6 +100,11 @@ impl Default for Timeouts {
     }
 }
 
+/// What a session can run over: a socket, or a pipe in memory.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// The stream below, with or without TLS around it.
 enum MaybeTls<S> {
     Plain(S),

@@ -7,21 +7,16 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use postrider_accounts::{LoginConnection, Service};
+pub(crate) use postrider_net::Stream;
 use postrider_net::{Security, Transport};
 use postrider_pop3_proto::{Command, ResponseCode, encode_err, encode_ok, parse_command};
 use postrider_store::StoreError;
 use postrider_wire::{Line, LineEnd, LineReader};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{language::Language, maildrop::Maildrop, service::Pop3Service, text::Text};
 
-/// What a session can run over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
 /// Serves a client until it leaves, is silent for too long or the server stops.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(transport: Transport<S>, service: Arc<Pop3Service>) {
+pub async fn serve<S: Stream>(transport: Transport<S>, service: Arc<Pop3Service>) {
     let mut session = Session::new(transport, service);
     let End = session.run().await;
     // RFC 1939 §6: without QUIT nothing is deleted. What is left to do is to let the maildrop go, and to say what was not

@@ -136,15 +136,17 @@ impl Session {
         let sign = action.to_string();
         let sign = sign.trim();
         if random.chance(40) {
+            // Of a message without a known UID nobody can say later which one was changed: its flags are forgotten.
+            for number in &numbers {
+                let message = &mut self.view.messages[number - 1];
+                message.flags = message.flags.take().filter(|_| message.uid.is_some());
+            }
             let known: Vec<Option<u32>> = numbers.iter().map(|number| self.view.messages[number - 1].uid).collect();
             let answer = self.say(&format!("{uid}STORE {set} {sign}FLAGS.SILENT ({text})"));
-            // Responses may have moved the numbers; a message without a known UID cannot be followed and is forgotten.
+            // Responses may have moved the numbers.
             if answer.status == "OK" {
                 let now = known.iter().flatten().filter_map(|uid| self.view.number_of(*uid)).collect::<Vec<_>>();
                 self.view.store_silently(now.into_iter(), action, &flags);
-            }
-            for message in self.view.messages.iter_mut().filter(|message| message.uid.is_none()) {
-                message.flags = None;
             }
         } else {
             self.say(&format!("{uid}STORE {set} {sign}FLAGS ({text})"));

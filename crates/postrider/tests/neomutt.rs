@@ -8,6 +8,11 @@ use std::path::Path;
 use postrider_testkit::maildir::{self, body, message_id};
 use postrider_testkit::{Corpus, ImapClient, Program, ServerUnderTest};
 
+/// Mutt and NeoMutt built with GNU SASL (as Debian's are) choose SCRAM-SHA-256-PLUS wherever a server offers it,
+/// cannot give it the channel binding, and then do not try another mechanism for SMTP. Their users need this line with
+/// every server that offers PLUS on TLS 1.3; NeoMutt 20220429 knows no SCRAM by name there.
+const AUTHENTICATORS: &str = "set smtp_authenticators = plain\n";
+
 fn write_configuration(server: &ServerUnderTest, home: &Path) {
     let alice = server.account("alice");
     let text = format!(
@@ -24,7 +29,7 @@ fn write_configuration(server: &ServerUnderTest, home: &Path) {
         password = alice.password,
         certificate = server.certificate_file().display(),
     );
-    std::fs::write(home.join("muttrc"), text).unwrap();
+    std::fs::write(home.join("muttrc"), text + AUTHENTICATORS).unwrap();
 }
 
 /// Runs NeoMutt on a terminal with these keys.
@@ -103,7 +108,9 @@ fn mail_is_sent_and_a_copy_kept() {
     for raw in sent.values() {
         assert_eq!(String::from_utf8_lossy(&maildir::body(raw)), "Ein Text mit ü\n");
     }
-    assert!(client.ok("SEARCH SUBJECT \"=?\"").search().is_empty(), "subjects are searched decoded");
+    let raw = String::from_utf8_lossy(sent.values().next().unwrap()).into_owned();
+    let decoded = client.search_text("SUBJECT", "grüße");
+    assert_eq!(decoded, [1], "subjects are searched decoded (RFC 9051 §6.4.4)\n{raw}");
     if sends {
         let mut bob = ImapClient::of(&server, "bob");
         bob.ok("SELECT INBOX");

@@ -7,10 +7,10 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use postrider_accounts::{Login, LoginConnection, Service};
+pub(crate) use postrider_net::Stream;
 use postrider_net::{Security, Transport};
 use postrider_smtp_proto::{Command, ParseError, encode_reply, parse_command};
 use postrider_wire::{Line, LineEnd, LineReader};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     reply::Reply,
@@ -18,13 +18,8 @@ use crate::{
     transaction::{Greeting, Transaction},
 };
 
-/// What a session can run over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
 /// Serves a client until it leaves, is silent for too long or the server stops.
-pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
+pub async fn serve<S: Stream>(
     transport: Transport<S>,
     service: Arc<SmtpService>,
     role: SmtpRole,

@@ -296,6 +296,14 @@ impl ImapClient {
         self.answer(&tag)
     }
 
+    /// Searches for a text in UTF-8, sent as a literal that does not wait.
+    ///
+    /// # Panics
+    /// When the server does not answer OK.
+    pub fn search_text(&mut self, key: &str, text: &str) -> Vec<u32> {
+        self.ok(&format!("SEARCH CHARSET UTF-8 {key} {{{}+}}\r\n{text}", text.len())).search()
+    }
+
     /// Begins IDLE and waits for the server's consent; gives the tag for
     /// [`idle_end`](Self::idle_end) and what was told before.
     ///

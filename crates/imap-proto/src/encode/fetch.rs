@@ -200,6 +200,11 @@ impl<'a> FetchWriter<'a> {
         self
     }
 
+    /// Whether no item was written yet; a response without any must not be sent.
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
     /// Ends the response.
     pub fn end(self) {
         self.out.extend_from_slice(b")\r\n");

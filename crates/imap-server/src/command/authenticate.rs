@@ -19,6 +19,10 @@ impl<S: Stream> Session<S> {
     pub(crate) async fn authenticate(&mut self, mechanism: &str, initial: Option<Secret>) -> Result<Answer, Failure> {
         let connection = self.login_connection();
         let mut exchange = self.service.accounts.begin(mechanism, &connection).map_err(login_failure)?;
+        // RFC 4959 §3: `=` is a response of no bytes, which no mechanism here begins with.
+        if initial.as_ref().is_some_and(|Secret(bytes)| bytes.is_empty()) {
+            return Err(login_failure(LoginError::Malformed));
+        }
         // Without an initial response the exchange is asked for the challenge that invites one.
         let mut response = initial.map_or_else(Vec::new, |Secret(bytes)| bytes);
         loop {

@@ -22,13 +22,13 @@ impl<S: Stream> Session<S> {
     }
 
     pub(crate) async fn move_messages(&mut self, copy: Copy) -> Result<Answer, Failure> {
-        self.writable()?;
+        let from = self.writable()?.id;
         let moved = self.transfer(&copy, Transfer::Move).await?;
         // RFC 6851 §4.3: COPYUID comes before the EXPUNGE responses, so it cannot wait for the tagged one.
-        if let Some(code) = copy_uid(&moved) {
-            self.status(None, Status::Ok, Some(&code), "Moved");
-        }
-        Ok(Answer::ok("Moved"))
+        let Some(code) = copy_uid(&moved) else { return Ok(Answer::ok("There was nothing to move")) };
+        self.status(None, Status::Ok, Some(&code), "Moved");
+        let code = self.highest_modseq_after_expunge(&*self.account()?, from).await?;
+        Ok(Answer { code, ..Answer::ok("Moved") })
     }
 
     async fn transfer(&mut self, copy: &Copy, transfer: Transfer) -> Result<Copied, Failure> {

@@ -5,10 +5,11 @@ use postrider_imap_proto::{
     encode::Code,
     set::SequenceSet,
 };
-use postrider_store::ExpungeOnly;
+use postrider_store::{Account, ExpungeOnly, MailboxId};
 
 use crate::{
     answer::{Answer, Failure},
+    selected::newest,
     session::{Session, Stream},
 };
 
@@ -19,11 +20,20 @@ impl<S: Stream> Session<S> {
         let id = selected.id;
         let account = self.account()?;
         let gone = account.expunge(id, uids, ExpungeOnly::Deleted).await?;
-        // RFC 7162 §3.2.7: a client that resynchronises learns up to where it is in step.
-        if self.enabled.condstore && !gone.is_empty() {
-            let mailbox = crate::selected::newest(&account, id).await?;
-            return Ok(Answer::ok_with(Code::HighestModseq(mailbox.record.highest_modseq.0), "Expunged"));
+        let code = if gone.is_empty() { None } else { self.highest_modseq_after_expunge(&account, id).await? };
+        Ok(Answer { code, ..Answer::ok("Expunged") })
+    }
+
+    /// A client that resynchronises learns up to where it is in step (RFC 7162 §3.2.7 and §3.2.9, RFC 6851 §4.4).
+    pub(crate) async fn highest_modseq_after_expunge(
+        &self,
+        account: &Account,
+        mailbox: MailboxId,
+    ) -> Result<Option<Code>, Failure> {
+        if !self.enabled.condstore {
+            return Ok(None);
         }
-        Ok(Answer::ok("Expunged"))
+        let mailbox = newest(account, mailbox).await?;
+        Ok(Some(Code::HighestModseq(mailbox.record.highest_modseq.0)))
     }
 }

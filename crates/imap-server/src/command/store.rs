@@ -1,7 +1,7 @@
 //! STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
 
 use postrider_imap_proto::{
-    command::{Store, StoreMode},
+    command::{Numbering, Store, StoreMode},
     encode::{Code, FetchWriter},
 };
 use postrider_store::{Entry, FlagBits, FlagMode, Mailbox, ModSeq, StoreFlags, UidSet};
@@ -35,13 +35,20 @@ impl<S: Stream> Session<S> {
         };
         let stored = account.store_flags(wish).await?;
         let now = newest(&account, mailbox).await?;
-        let asked_for = uids.difference(&stored.conflicting);
+        // What another session expunged has no flags any more.
+        let there = now.messages().map(|messages| messages.existing(&uids)).unwrap_or_default();
+        let asked_for = there.difference(&stored.conflicting);
         if store.silent {
             self.report_silently(&now, &asked_for, store.mode, &flags);
         } else {
             self.report_stored(&now, &asked_for).await?;
         }
         if stored.conflicting.is_empty() {
+            // RFC 2180 §4.2: a client that counts on an answer for each message must know why some have none. A UID
+            // command passes over what is not there (RFC 9051 §6.4.9).
+            if there != uids && !store.silent && store.numbering == Numbering::Sequence {
+                return Err(Failure::no(Code::ExpungeIssued, "Some of the messages were expunged by another session"));
+            }
             return Ok(Answer::ok("Stored"));
         }
         let numbers = self.selected()?.numbers(&stored.conflicting, store.numbering);

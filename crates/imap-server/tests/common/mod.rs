@@ -20,7 +20,7 @@ use postrider_net::{
 use postrider_store::{Account, AccountId, Flag, INBOX, Store, StoreOptions};
 use postrider_testkit::{transcript, transcript_in_pieces};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex},
     task::JoinHandle,
 };
 
@@ -191,10 +191,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         transcript(&mut self.0, text).await;
     }
 
+    /// Sends octets as they are, all at once, and returns what the server says up to the line with the tag.
+    pub async fn exchange(&mut self, tag: &str, octets: &[u8]) -> Vec<u8> {
+        let (first, later) = (format!("{tag} "), format!("\r\n{tag} "));
+        let mut answer = Vec::new();
+        let (mut reading, mut writing) = tokio::io::split(&mut self.0);
+        let sending = writing.write_all(octets);
+        let receiving = async {
+            let mut buffer = [0; 16 * 1024];
+            // An answer ends with the tagged line; a literal could only be mistaken for it if it held the tag.
+            while !(answer.ends_with(b"\r\n")
+                && (answer.starts_with(first.as_bytes()) || memchr::memmem::rfind(&answer, later.as_bytes()).is_some()))
+            {
+                let read = reading.read(&mut buffer).await.unwrap();
+                assert!(read > 0, "the server closed the connection after {}", answer.escape_ascii());
+                answer.extend_from_slice(&buffer[..read]);
+            }
+        };
+        tokio::join!(async { sending.await.unwrap() }, receiving);
+        answer
+    }
+
     /// Replays a transcript; the client's bytes leave in pieces.
     pub async fn says_in_pieces(&mut self, text: &str, piece_bytes: usize) {
         transcript_in_pieces(&mut self.0, text, piece_bytes).await;
     }
+}
+
+/// What the server says, lines ended with CRLF, as lines of a transcript; so a literal can be written in one piece.
+pub fn server_lines(said: &str) -> String {
+    said.split("\r\n").map(|line| format!("S: {line}\n")).collect()
 }
 
 /// A message with the subject `message N`.

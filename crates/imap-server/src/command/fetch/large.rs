@@ -5,7 +5,7 @@ use std::{io, ops::ControlFlow};
 use postrider_imap_proto::encode::LiteralForm;
 use postrider_store::{Account, BlobId};
 
-use super::{GROUP_BYTES, Lost, Message, plan::{Plan, Wanted}};
+use super::{GROUP_BYTES, Lost, Message, plan::{Plan, Wanted, mask_nul}, render::end};
 use crate::{
     answer::Failure,
     session::{Session, Stream},
@@ -41,7 +41,7 @@ impl<S: Stream> Session<S> {
                 begun = writer.suspend();
             }
         }
-        begun.resume(&mut self.out).end();
+        end(begun.resume(&mut self.out), message.row);
         Ok(())
     }
 
@@ -49,7 +49,9 @@ impl<S: Stream> Session<S> {
         let mut offset = wanted.range.start;
         while offset < wanted.range.end {
             let length = (wanted.range.end - offset).min(GROUP_BYTES);
+            let start = self.out.len();
             append_piece(account, (blob, offset, length), &mut self.out).await?.ok_or_else(vanished)?;
+            mask_nul(self.out.get_mut(start..).unwrap_or_default());
             self.flush_if_large().await?;
             offset += length;
         }

@@ -21,7 +21,7 @@ use postrider_store::{BlobId, Entry, Flag, FlagBits, FlagMode, ModSeq, StoreFlag
 
 use self::{
     plan::{Needs, Plan, Wanted},
-    render::{Rendering, Row},
+    render::{Rendering, Row, end},
 };
 use crate::{
     answer::{Answer, Failure},
@@ -242,7 +242,7 @@ impl<S: Stream> Session<S> {
                     lost.unknown_encoding |= wanted.render(&mut writer, bytes).is_err();
                 }
                 if index + 1 == message.wanted.len() {
-                    writer.end();
+                    end(writer, message.row);
                 } else {
                     begun = Some(writer.suspend());
                 }

@@ -224,7 +224,7 @@ impl Wanted<'_> {
         }
         match &self.made {
             Made::AsIs => {
-                writer.literal(name, origin, LiteralForm::Literal, bytes);
+                writer.literal(name, origin, LiteralForm::Literal, &without_nul(bytes));
             }
             Made::Fields(names, selection) => {
                 let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
@@ -232,9 +232,11 @@ impl Wanted<'_> {
                 for range in header_fields(bytes, &names, *selection) {
                     fields.extend_from_slice(bytes.get(range).unwrap_or_default());
                 }
-                // RFC 9051 §6.4.5.1: the blank line is always there.
-                fields.extend_from_slice(b"\r\n");
-                writer.literal(name, origin, LiteralForm::Literal, self.partial_of(&fields));
+                // RFC 9051 §6.4.5.1: the blank line is always there, but for a message that ends without one.
+                if ends_with_blank_line(bytes) {
+                    fields.extend_from_slice(b"\r\n");
+                }
+                writer.literal(name, origin, LiteralForm::Literal, &without_nul(self.partial_of(&fields)));
             }
             Made::Decoded(part) => {
                 let decoded = decode(part.as_deref(), bytes)?;
@@ -256,6 +258,33 @@ impl Wanted<'_> {
         let range = cut(0..bytes.len() as u64, partial);
         bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
+}
+
+/// What an ordinary literal can carry of binary content: it holds no NUL (RFC 9051 §4.3.1), so a `?` stands in its place
+/// and all offsets stay true. Encoding the content anew was refused, as sizes, structure and signatures would no longer
+/// fit; BINARY tells the octets as they are.
+fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memchr(0, bytes) {
+        None => Cow::Borrowed(bytes),
+        Some(_) => {
+            let mut masked = bytes.to_vec();
+            mask_nul(&mut masked);
+            Cow::Owned(masked)
+        }
+    }
+}
+
+/// Puts a `?` in place of every NUL.
+pub(super) fn mask_nul(bytes: &mut [u8]) {
+    for octet in bytes.iter_mut().filter(|octet| **octet == 0) {
+        *octet = b'?';
+    }
+}
+
+/// Whether a header block has the blank line that ends it.
+fn ends_with_blank_line(header: &[u8]) -> bool {
+    let line = |bytes: &[u8]| bytes.strip_suffix(b"\n").map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest).len());
+    line(header).is_some_and(|length| length == 0 || header.get(..length).is_some_and(|rest| rest.ends_with(b"\n")))
 }
 
 fn decode<'b>(part: Option<&Part>, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, CannotDecode> {

@@ -78,6 +78,15 @@ impl Rendering<'_> {
     }
 }
 
+/// Ends a response. Where nothing that was asked for could be decoded it tells the UID, as it must not be empty
+/// (RFC 9051 §9, `msg-att`).
+pub(super) fn end(mut writer: FetchWriter<'_>, row: &Row) {
+    if writer.is_empty() {
+        writer.uid(row.entry.uid.0);
+    }
+    writer.end();
+}
+
 fn utc(unix_seconds: i64) -> DateTime {
     DateTime { unix_seconds, zone_minutes: 0 }
 }
