@@ -9,7 +9,7 @@ use postrider_imap_proto::{FrameLimits, ParseLimits};
 pub struct ImapOptions {
     /// How long a client that is not logged in may stay silent.
     pub login_timeout: Duration,
-    /// How long a client that is logged in may stay silent, IDLE aside; RFC 9051 §5.4 asks for 30 minutes at least.
+    /// How long a client that is logged in may stay silent, in IDLE too; RFC 9051 §5.4 asks for 30 minutes at least.
     pub idle_timeout: Duration,
     /// How often an idling client gets a line although nothing happened, so that no router forgets the connection.
     pub keepalive: Duration,

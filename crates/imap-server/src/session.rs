@@ -186,7 +186,8 @@ impl<S: Stream> Session<S> {
             }
             Err(Failure::No(code, text)) => {
                 self.status(Some(tag), Status::No, code.as_ref(), &text);
-                Ok(())
+                // Who guesses passwords does not get to do so for ever on one connection.
+                if facts.needs == Needs::NotAuthenticated { self.count_error() } else { Ok(()) }
             }
             Err(Failure::Bad(code, text)) => {
                 self.status(Some(tag), Status::Bad, code.as_ref(), &text);
@@ -256,6 +257,17 @@ impl<S: Stream> Session<S> {
     /// The user, in a state where there is one.
     pub(crate) fn account(&self) -> Result<Arc<Account>, Failure> {
         self.user.as_ref().map(|user| Arc::clone(&user.account)).ok_or_else(|| Failure::bad("Log in first"))
+    }
+
+    /// Whether the account has room for so many bytes more.
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), Failure> {
+        let Some(user) = &self.user else { return Ok(()) };
+        let quota = user.login.settings.quota_bytes.or(self.service.store.options().quota_bytes);
+        let Some(quota) = quota else { return Ok(()) };
+        if user.account.state().bytes_used().saturating_add(bytes) <= quota {
+            return Ok(());
+        }
+        Err(Failure::no(Code::OverQuota, "The account has no room for it; remove something first"))
     }
 
     /// The selected mailbox, in a state where there is one.

@@ -195,7 +195,9 @@ async fn a_message_that_is_too_large_is_refused_before_it_is_sent() {
     client
         .says(&format!("C: 5 APPEND INBOX {{4+}}\nC: a: b {{1001+}}\nC: {}\nS: 5 NO [TOOBIG] …", "x".repeat(1001)))
         .await;
-    client.says("C: 6 STATUS INBOX (MESSAGES APPENDLIMIT)\nS: * STATUS INBOX (MESSAGES 1 APPENDLIMIT 1000)\nS: 6 OK …").await;
+    client
+        .says("C: 6 STATUS INBOX (MESSAGES APPENDLIMIT)\nS: * STATUS INBOX (MESSAGES 1 APPENDLIMIT 1000)\nS: 6 OK …")
+        .await;
 }
 
 #[tokio::test]
@@ -229,7 +231,8 @@ async fn a_message_is_stored_whatever_it_holds() {
         let answer = client.exchange("f", format!("f FETCH {number} BODY.PEEK[]\r\n").as_bytes()).await;
         assert!(answer.starts_with(format!("* {number} FETCH (BODY[] {{{}}}\r\n{raw})", raw.len()).as_bytes()));
     }
-    let answer = client.exchange("g", b"g FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE PREVIEW BODY.PEEK[HEADER])\r\n").await;
+    let answer =
+        client.exchange("g", b"g FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE PREVIEW BODY.PEEK[HEADER])\r\n").await;
     assert!(answer.windows(6).filter(|window| window == b"FETCH ").count() == 6);
 }
 

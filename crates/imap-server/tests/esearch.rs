@@ -23,7 +23,9 @@ async fn every_return_option_is_answered() {
             .says(&format!("C: A2 SEARCH RETURN ({returns}) FLAGGED\nS: * ESEARCH (TAG \"A2\"){told}\nS: A2 OK …"))
             .await;
         client
-            .says(&format!("C: A3 UID SEARCH RETURN ({returns}) FLAGGED\nS: * ESEARCH (TAG \"A3\") UID{told}\nS: A3 OK …"))
+            .says(&format!(
+                "C: A3 UID SEARCH RETURN ({returns}) FLAGGED\nS: * ESEARCH (TAG \"A3\") UID{told}\nS: A3 OK …"
+            ))
             .await;
     }
     client.says("C: 4 SEARCH RETURN (NOSUCH) ALL\nS: 4 BAD …\nC: 5 SEARCH RETURN MIN ALL\nS: 5 BAD …").await;
@@ -33,7 +35,9 @@ async fn every_return_option_is_answered() {
 async fn a_search_without_a_result_has_a_count_and_nothing_else() {
     let server = Server::with_messages(1).await;
     let mut client = server.select().await;
-    for (returns, told) in [("", ""), ("MIN", ""), ("MIN MAX ALL", ""), ("COUNT", " COUNT 0"), ("MIN MAX ALL COUNT", " COUNT 0")] {
+    for (returns, told) in
+        [("", ""), ("MIN", ""), ("MIN MAX ALL", ""), ("COUNT", " COUNT 0"), ("MIN MAX ALL COUNT", " COUNT 0")]
+    {
         client
             .says(&format!("C: a SEARCH RETURN ({returns}) FLAGGED\nS: * ESEARCH (TAG \"a\"){told}\nS: a OK …"))
             .await;

@@ -186,7 +186,9 @@ async fn reading_a_body_sets_seen_and_peeking_does_not() {
     ] {
         client.says(&format!("C: c FETCH 8 {item}\nS: * 8 FETCH (…\nS…\nS: c OK …")).await;
     }
-    client.says("C: d FETCH 8:9 FLAGS\nS: * 8 FETCH (FLAGS (\\Recent))\nS: * 9 FETCH (FLAGS (\\Recent))\nS: d OK …").await;
+    client
+        .says("C: d FETCH 8:9 FLAGS\nS: * 8 FETCH (FLAGS (\\Recent))\nS: * 9 FETCH (FLAGS (\\Recent))\nS: d OK …")
+        .await;
     // Asked for beside, the flags are those after the change, once.
     client
         .says("C: e FETCH 9 (BODY[TEXT] FLAGS)\nS: * 9 FETCH (FLAGS (\\Recent \\Seen) BODY[TEXT] {8}\nS: text 9\nS: )\nS: e OK …")
@@ -199,9 +201,7 @@ async fn other_sessions_learn_of_an_implicit_seen() {
     let mut reader = server.select().await;
     let mut other = server.select().await;
     reader.says("C: a FETCH 1:2 BODY[TEXT]\nS…\nS: a OK …").await;
-    other
-        .says("C: n NOOP\nS: * 1 FETCH (UID 1 FLAGS (\\Seen))\nS: * 2 FETCH (UID 2 FLAGS (\\Seen))\nS: n OK …")
-        .await;
+    other.says("C: n NOOP\nS: * 1 FETCH (UID 1 FLAGS (\\Seen))\nS: * 2 FETCH (UID 2 FLAGS (\\Seen))\nS: n OK …").await;
 }
 
 #[tokio::test]
@@ -241,7 +241,9 @@ async fn a_message_that_another_session_expunged_cannot_be_told_any_more() {
     other.says("C: 1 STORE 2 +FLAGS.SILENT (\\Deleted)\nS: 1 OK …\nC: 2 EXPUNGE\nS: * 2 EXPUNGE\nS: 2 OK …").await;
     for item in ["BODY.PEEK[TEXT]", "(BODY.PEEK[TEXT] BODY.PEEK[HEADER])", "ENVELOPE", "BINARY.PEEK[1]", "PREVIEW"] {
         reader
-            .says(&format!("C: a FETCH 1:3 {item}\nS: * 1 FETCH (…\nS…\nS: * 3 FETCH (…\nS…\nS: a NO [EXPUNGEISSUED] …"))
+            .says(&format!(
+                "C: a FETCH 1:3 {item}\nS: * 1 FETCH (…\nS…\nS: * 3 FETCH (…\nS…\nS: a NO [EXPUNGEISSUED] …"
+            ))
             .await;
     }
     // What the client was told of before stays true, and no EXPUNGE comes while numbers are in use (RFC 9051 §7.5.1).
@@ -265,11 +267,17 @@ async fn many_messages_come_in_order_with_their_own_content() {
         expected += &format!("S: * {number} FETCH (ENVELOPE (\"…\" \"message {number}\" …))\n");
     }
     client.says(&format!("C: b FETCH 1:* ENVELOPE\n{expected}S: b OK …")).await;
-    client.says(&format!("C: c UID FETCH 1:* ENVELOPE\n{}S: c OK …", expected.replace("ENVELOPE", "UID … ENVELOPE"))).await;
+    client
+        .says(&format!("C: c UID FETCH 1:* ENVELOPE\n{}S: c OK …", expected.replace("ENVELOPE", "UID … ENVELOPE")))
+        .await;
 }
 
 #[tokio::test]
 async fn fetch_from_an_empty_mailbox_finds_nothing() {
     let server = Server::start().await;
-    server.selected("C: 1 UID FETCH 1:* FLAGS\nS: 1 OK …\nC: 2 FETCH 1:* FLAGS\nS: 2 OK …\nC: 3 FETCH 1 FLAGS\nS: 3 BAD …").await;
+    server
+        .selected(
+            "C: 1 UID FETCH 1:* FLAGS\nS: 1 OK …\nC: 2 FETCH 1:* FLAGS\nS: 2 OK …\nC: 3 FETCH 1 FLAGS\nS: 3 BAD …",
+        )
+        .await;
 }

@@ -98,12 +98,18 @@ async fn a_copy_keeps_its_email_id_and_another_message_has_another() {
     client.says("C: 4 MOVE 2 Trash\nS…\nS: 4 OK …\nC: 5 SELECT Trash\nS…\nS: 5 OK …").await;
     assert_eq!(ids(&client.exchange("6", b"6 FETCH 1 EMAILID\r\n").await, "EMAILID"), here[1..2]);
     client
-        .says(&format!("C: 7 SEARCH EMAILID {}\nS: * SEARCH 1\nS: 7 OK …\nC: 8 SEARCH EMAILID {}\nS: * SEARCH\nS: 8 OK …", here[1], here[0]))
+        .says(&format!(
+            "C: 7 SEARCH EMAILID {}\nS: * SEARCH 1\nS: 7 OK …\nC: 8 SEARCH EMAILID {}\nS: * SEARCH\nS: 8 OK …",
+            here[1], here[0]
+        ))
         .await;
     client.says("C: 9 SELECT Archive\nS…\nS: 9 OK …").await;
     assert_eq!(ids(&client.exchange("10", b"10 UID FETCH 1:* EMAILID\r\n").await, "EMAILID"), here[..2]);
     for id in &here {
-        assert!((1..=255).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+        assert!(
+            (1..=255).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        );
     }
 }
 

@@ -145,10 +145,7 @@ async fn header_fields_are_chosen_by_name_in_their_order() {
             "HEADER.FIELDS.NOT (to FROM received)",
             "Subject: complex\r\nX-Subject: other\r\nContent-Type: multipart/mixed; boundary=top\r\n\r\n",
         ),
-        (
-            "HEADER.FIELDS.NOT (From To Subject X-Subject Received Content-Type)",
-            "\r\n",
-        ),
+        ("HEADER.FIELDS.NOT (From To Subject X-Subject Received Content-Type)", "\r\n"),
     ] {
         let unquoted = names.replace('"', "");
         let said = server_lines(&format!("* 1 FETCH (BODY[{unquoted}] {{{}}}\r\n{content})", content.len()));
@@ -206,7 +203,12 @@ async fn no_literal_holds_a_nul_and_offsets_stay_true() {
     section_is(&mut client, "TEXT", Some("d?e")).await;
     section_is(&mut client, "HEADER.FIELDS (SUBJECT)", Some("Subject: a?b\r\n\r\n")).await;
     client.says("C: 1 FETCH 1 (BINARY.PEEK[1] RFC822.SIZE)\nS: * 1 FETCH (RFC822.SIZE 25 BINARY[1] ~{3}\nS: d\0e)\nS: 1 OK …").await;
-    client.says(&format!("C: 2 FETCH 1 BINARY.PEEK[]\n{}S: 2 OK …", server_lines(&format!("* 1 FETCH (BINARY[] ~{{25}}\r\n{raw})")))).await;
+    client
+        .says(&format!(
+            "C: 2 FETCH 1 BINARY.PEEK[]\n{}S: 2 OK …",
+            server_lines(&format!("* 1 FETCH (BINARY[] ~{{25}}\r\n{raw})"))
+        ))
+        .await;
     // Where the octets asked for hold no NUL a plain literal will do.
     client.says("C: 3 FETCH 1 BINARY.PEEK[1]<2.1>\nS: * 1 FETCH (BINARY[1]<2> {1}\nS: e)\nS: 3 OK …").await;
     let answer = client.exchange("4", b"4 FETCH 1 (ENVELOPE BODYSTRUCTURE PREVIEW)\r\n").await;
@@ -217,7 +219,9 @@ async fn no_literal_holds_a_nul_and_offsets_stay_true() {
 async fn a_message_larger_than_a_group_passes_through_unchanged() {
     let line = "0123456789abcdefghijklmnopqrstuvwxyz the quick brown fox jumps over it\r\n";
     let body = line.repeat(3 * 1024 * 1024 / line.len());
-    let raw = format!("Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{body}\r\n--b\r\n\r\nsmall\r\n--b--\r\n");
+    let raw = format!(
+        "Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{body}\r\n--b\r\n\r\nsmall\r\n--b--\r\n"
+    );
     let server = server_with(&raw).await;
     server.fill(INBOX, 1).await;
     let mut client = server.select().await;

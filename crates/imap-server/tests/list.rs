@@ -231,12 +231,8 @@ async fn special_uses_are_told_and_selected() {
     let with_inbox: Vec<&str> = std::iter::once(INBOX).chain(special).collect();
     lists(&mut client, r#""" % RETURN (SPECIAL-USE)"#, &with_inbox).await;
     client.says("C: 1 UNSUBSCRIBE Junk\nS: 1 OK …").await;
-    lists(
-        &mut client,
-        r#"(SPECIAL-USE SUBSCRIBED) "" (J% S%)"#,
-        &[r#"(\HasNoChildren \Sent \Subscribed) "/" Sent"#],
-    )
-    .await;
+    lists(&mut client, r#"(SPECIAL-USE SUBSCRIBED) "" (J% S%)"#, &[r#"(\HasNoChildren \Sent \Subscribed) "/" Sent"#])
+        .await;
 }
 
 #[tokio::test]

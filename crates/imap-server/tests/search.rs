@@ -49,7 +49,11 @@ async fn library() -> Server {
             "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nFrom: dave@example.com\r\nSubject: enclosed\r\n\
              Content-Type: message/rfc822\r\n\r\nSubject: inner tidings\r\n\r\ninner text\r\n",
         ),
-        (NOW + 60, vec![Flag::Seen, keyword("$Work")], "Subject: large\r\n\r\n0123456789\r\n0123456789\r\n0123456789\r\n"),
+        (
+            NOW + 60,
+            vec![Flag::Seen, keyword("$Work")],
+            "Subject: large\r\n\r\n0123456789\r\n0123456789\r\n0123456789\r\n",
+        ),
         (NOW + 120, Vec::new(), "\r\n"),
     ];
     for (received, flags, raw) in messages {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr2_iter, memchr_iter};
+use memchr::{memchr_iter, memchr2_iter};
 
 /// True when some CR or LF stands alone (RFC 5321 §2.3.8 and RFC 5322 §2.3 forbid it in mail).
 pub fn has_bare_line_ends(raw: &[u8]) -> bool {
@@ -36,11 +36,9 @@ mod tests {
 
     #[test]
     fn line_ends_become_pairs() {
-        for (raw, text) in [
-            (&b""[..], &b""[..]),
-            (b"a\r\nb\r", b"a\r\nb\r"),
-            (b"\na\nb\r\n\nc", b"\r\na\r\nb\r\n\r\nc"),
-        ] {
+        for (raw, text) in
+            [(&b""[..], &b""[..]), (b"a\r\nb\r", b"a\r\nb\r"), (b"\na\nb\r\n\nc", b"\r\na\r\nb\r\n\r\nc")]
+        {
             assert_eq!(with_crlf(raw).as_ref(), text, "{raw:?}");
         }
     }

@@ -57,8 +57,6 @@ pub struct SmtpOptions {
     pub received_fields_max: usize,
     /// How many accounts a message is written to at the same time.
     pub deliveries_at_once_max: usize,
-    /// The most that an account's mail may take, in bytes, where the account has no setting of its own.
-    pub quota_bytes: Option<u64>,
     /// What becomes of a message with a bare CR or LF.
     pub bare_line_ends: BareLineEndPolicy,
     /// What the detail of a recipient does.
@@ -86,7 +84,6 @@ impl Default for SmtpOptions {
             login_failures_max: 3,
             received_fields_max: 100,
             deliveries_at_once_max: 8,
-            quota_bytes: None,
             bare_line_ends: BareLineEndPolicy::Refuse,
             detail_folders: DetailFolders::Ignore,
             senders: SenderPolicy::OwnAddresses,

@@ -23,7 +23,7 @@ use crate::{
     load::scan_records,
     message::NewMessage,
     options::StoreOptions,
-    record::{ChangeKind, ChangeRecord, EmailRecord},
+    record::{AccountRecord, ChangeKind, ChangeRecord, EmailRecord},
     special_use::SpecialUses,
     state::{AccountState, Mailbox},
     uid_set::UidSet,
@@ -159,11 +159,15 @@ impl Account {
         let messages = mailbox.messages().ok_or(StoreError::NoMailbox)?;
         let everything = UidSet::from_ranges(vec![(1, mailbox.record.uid_next.0.saturating_sub(1))]);
         let known = known.map_or_else(|| everything.clone(), |known| known.intersection(&everything));
-        if since < self.state().record.changes_trimmed {
+        // One committed state for both: the log must not be trimmed between the look at its beginning and the walk.
+        let snapshot = self.engine.snapshot().await?;
+        let record = read_records(&*snapshot, &[keys::account(self.id)], AccountRecord::decode).await?;
+        let record = record.into_iter().flatten().next().ok_or(StoreError::NoAccount(self.id))?;
+        if since < record.changes_trimmed {
             return Ok(known.difference(&messages.uids()));
         }
         let mut gone = Vec::new();
-        scan_records(&*self.engine, &keys::changes_after(self.id, since), |_, value| {
+        scan_records(&*snapshot, &keys::changes_after(self.id, since), |_, value| {
             let record = ChangeRecord::decode(value)?;
             let here = record.changes.iter().filter(|change| change.mailbox == mailbox.id && change.kind == ChangeKind::Expunged);
             here.for_each(|change| gone.extend_from_slice(change.uids.ranges()));

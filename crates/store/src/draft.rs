@@ -149,7 +149,9 @@ impl Draft {
         if let Some(through) = self.trim_through {
             batch.delete_range(keys::changes_through(account, through));
         }
-        for (modseq, change) in &self.changes {
+        // A group of more changes than the log keeps does not write those that are too many.
+        let kept = self.changes.iter().filter(|(modseq, _)| self.trim_through.is_none_or(|through| **modseq > through));
+        for (modseq, change) in kept {
             batch.put(keys::change(account, *modseq), change.encode());
         }
         if !batch.is_empty() {
@@ -403,9 +405,15 @@ impl Draft {
         Ok(())
     }
 
-    /// Sets the derived answers of a blob anew.
-    pub(crate) fn replace_derived(&mut self, blob: BlobId, derived: Bytes) {
-        self.derived.insert(blob, Some(derived));
+    /// Sets the derived answers of blobs anew, of those that are still there.
+    pub(crate) async fn replace_derived(&mut self, derived: &[(BlobId, Bytes)]) -> Result<(), StoreError> {
+        self.read_blobs(derived.iter().map(|(id, _)| *id)).await?;
+        for (id, derived) in derived {
+            if self.blobs.get(id).is_some_and(|slot| slot.value.is_some()) {
+                self.derived.insert(*id, Some(derived.clone()));
+            }
+        }
+        Ok(())
     }
 
     async fn read<K, V: Send>(

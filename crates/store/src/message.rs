@@ -50,17 +50,18 @@ impl NewMessage {
 }
 
 /// The index keys under which a message is found by its relatives: each of its own id and those it refers to, with
-/// its base subject, so that a new subject begins a new thread (RFC 8621 §3).
+/// its base subject, so that a new subject begins a new thread (RFC 8621 §3). White space and letter case make no new one.
 pub(crate) fn thread_keys(derived: &[u8]) -> Vec<[u8; 16]> {
     let Ok(view) = DerivedView::parse(derived) else { return Vec::new() };
-    let subject = view.base_subject().as_bytes();
+    let letters = view.base_subject().chars().filter(|c| !c.is_whitespace());
+    let subject: String = letters.flat_map(char::to_lowercase).collect();
     let references: Vec<_> = view.references().collect();
     let nearest = references.len().saturating_sub(THREAD_REFERENCES_MAX);
     let ids = view.message_id().into_iter().chain(references.into_iter().skip(nearest));
     let mut keys: Vec<[u8; 16]> = ids
         .map(|id| {
             let mut hasher = blake3::Hasher::new();
-            hasher.update(id.as_bytes()).update(&[0]).update(subject);
+            hasher.update(id.as_bytes()).update(&[0]).update(subject.as_bytes());
             let mut key = [0; 16];
             hasher.finalize_xof().fill(&mut key);
             key

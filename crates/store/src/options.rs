@@ -13,6 +13,9 @@ pub struct StoreOptions {
     pub mailbox_name_bytes_max: usize,
     /// How many levels a mailbox name may have.
     pub mailbox_levels_max: usize,
+    /// The most that an account's mail may take, in bytes, where the account has no setting of its own; `None` is no
+    /// bound. It is for those who let mail in to ask before they do: the store itself refuses nothing for it.
+    pub quota_bytes: Option<u64>,
     /// How many changes an account's log keeps: as far back clients can resynchronise tersely.
     pub changes_kept_max: u64,
     /// How many accounts stay in memory after the last session left them.
@@ -28,6 +31,7 @@ impl Default for StoreOptions {
             mailboxes_max: 10_000,
             mailbox_name_bytes_max: 400,
             mailbox_levels_max: 32,
+            quota_bytes: None,
             changes_kept_max: 100_000,
             accounts_resident_max: 1_000,
             mime: MimeLimits::default(),

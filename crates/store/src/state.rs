@@ -88,6 +88,11 @@ impl AccountState {
         self.names.values().filter_map(|id| self.mailboxes.get(id))
     }
 
+    /// The sizes of all messages in all mailboxes together, in bytes: what counts against a quota.
+    pub fn bytes_used(&self) -> u64 {
+        self.mailboxes.values().map(|mailbox| mailbox.record.counts.bytes).sum()
+    }
+
     /// The mailbox with an id.
     pub fn mailbox(&self, id: MailboxId) -> Option<&Arc<Mailbox>> {
         self.mailboxes.get(&id)
@@ -133,6 +138,16 @@ impl AccountState {
 
     pub(crate) fn mailbox_mut(&mut self, id: MailboxId) -> Option<&mut Mailbox> {
         Arc::make_mut(&mut self.mailboxes).get_mut(&id).map(Arc::make_mut)
+    }
+
+    /// Takes over what sessions have claimed, and go on claiming, in an earlier version that is not this one's ancestor.
+    pub(crate) fn share_recent(&mut self, earlier: &Self) {
+        for (id, mailbox) in Arc::make_mut(&mut self.mailboxes) {
+            if let Some(before) = earlier.mailbox(*id) {
+                before.recent.fetch_max(mailbox.recent_from().0, Ordering::Relaxed);
+                Arc::make_mut(mailbox).recent = Arc::clone(&before.recent);
+            }
+        }
     }
 
     pub(crate) fn rename(&mut self, id: MailboxId, name: &str) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use postrider_engine::{Batch, Direction, Engine, EngineError, KeyRange};
+use postrider_engine::{Batch, Direction, Engine, EngineError, KeyRange, Read};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
 
 /// The format of the store that this program writes.
 const FORMAT: u8 = 1;
+
+/// Whose key range is the system's own, and nobody's account.
+const SYSTEM: AccountId = AccountId(0);
 
 /// Tells the wall-clock time, seconds since 1970 (UTC).
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -104,6 +107,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::AccountExists`] if it has mail here already.
     pub async fn create_account(&self, id: AccountId) -> Result<(), StoreError> {
+        if id == SYSTEM {
+            return Err(StoreError::AccountExists(id));
+        }
         let state = AccountState::new(id, AccountRecord::new());
         let mut draft = Draft::new(Arc::clone(&self.engine), Arc::clone(&self.options), state, None, self.now());
         let first = [
@@ -126,14 +132,17 @@ impl Store {
 
     /// Removes an account's mail, all of it, for good. Sessions that are still in it find it closed.
     pub async fn delete_account(&self, id: AccountId) -> Result<(), StoreError> {
+        if id == SYSTEM {
+            return Err(StoreError::NoAccount(id));
+        }
         let slot = self.slot(id);
         let mut current = slot.current.lock().await;
         lock(&self.resident).retain(|account| account.id != id);
         current.account = Weak::new();
-        if let Some(writer) = current.writer.take() {
+        if let Some(writer) = &current.writer {
             writer.abort();
-            let _ = writer.await;
         }
+        current.writer_ended().await;
         let mut batch = Batch::new();
         batch.delete_range(keys::account_range(id));
         batch.bodies.push(postrider_engine::BodyWrite::DeleteRange(keys::account_range(id)));
@@ -149,9 +158,7 @@ impl Store {
             return Ok(account);
         }
         // A writer that has lost its last session still finishes what it was given; two at a time there must never be.
-        if let Some(writer) = current.writer.take() {
-            let _ = writer.await;
-        }
+        current.writer_ended().await;
         let state = load_account(&*self.engine, id).await?;
         let published = Arc::new(Published {
             modseq: watch::Sender::new(state.record.modseq.0),
@@ -175,26 +182,8 @@ impl Store {
 
     /// Every account that has mail here.
     pub async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
-        let mut accounts = Vec::new();
-        let mut from = KeyRange::all().start;
-        loop {
-            // One look per account: from each account's record on to the end of its range.
-            let mut next = None;
-            let range = KeyRange { start: from, end: None };
-            self.engine
-                .scan(&range, Direction::Forward, &mut |key, _| {
-                    next = key.first_chunk::<4>().map(|id| AccountId(u32::from_be_bytes(*id)));
-                    if keys::is_account(key).is_some() {
-                        accounts.extend(next);
-                    }
-                    std::ops::ControlFlow::Break(())
-                })
-                .await?;
-            match next.and_then(|id| id.0.checked_add(1)) {
-                Some(following) => from = following.to_be_bytes().to_vec(),
-                None => return Ok(accounts),
-            }
-        }
+        let ranges = account_ranges(&*self.engine).await?;
+        Ok(ranges.into_iter().filter(|(_, has_record)| *has_record).map(|(id, _)| id).collect())
     }
 
     fn slot(&self, id: AccountId) -> Arc<Slot> {
@@ -217,8 +206,38 @@ impl Store {
 }
 
 impl Current {
+    /// Waits until there is no writer. It stays here meanwhile: a caller that gives up waiting must not take it along.
+    async fn writer_ended(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            let _ = writer.await;
+        }
+        self.writer = None;
+    }
+
     fn in_use(&self) -> bool {
         self.account.strong_count() > 0 || self.writer.as_ref().is_some_and(|writer| !writer.is_finished())
+    }
+}
+
+/// Every account of which there are records, and whether its own record, the first of its range, is among them.
+pub(crate) async fn account_ranges<R: Read + ?Sized>(read: &R) -> Result<Vec<(AccountId, bool)>, StoreError> {
+    let mut accounts = Vec::new();
+    let mut from = AccountId(SYSTEM.0 + 1);
+    loop {
+        // One look per account: from the beginning of each one's range on.
+        let mut next = None;
+        let range = KeyRange { start: from.0.to_be_bytes().to_vec(), end: None };
+        read.scan(&range, Direction::Forward, &mut |key, _| {
+            let id = key.first_chunk::<4>().map(|id| AccountId(u32::from_be_bytes(*id)));
+            next = id.map(|id| (id, keys::is_account(key).is_some()));
+            std::ops::ControlFlow::Break(())
+        })
+        .await?;
+        accounts.extend(next);
+        match next.and_then(|(id, _)| id.0.checked_add(1)) {
+            Some(following) => from = AccountId(following),
+            None => return Ok(accounts),
+        }
     }
 }
 

@@ -22,8 +22,8 @@ use crate::{
     options::StoreOptions,
     record::{BlobRecord, ChangeRecord, Counts, EmailRecord, decode_entry},
     snapshot::Entry,
-    state::AccountState,
-    store::Store,
+    state::{AccountState, INBOX},
+    store::{Store, account_ranges},
 };
 
 /// How many blobs a rebuild writes at once.
@@ -55,14 +55,15 @@ impl Store {
     /// Checks everything, as of one moment. `progress` is told now and then how many messages were read.
     pub async fn verify(&self, mut progress: impl FnMut(u64) + Send) -> Result<Verification, StoreError> {
         let mut result = Verification::default();
-        // The list comes first: an account made meanwhile is not in it, one removed meanwhile is not in the snapshot.
-        let accounts = self.accounts().await?;
         let snapshot = self.engine().snapshot().await?;
-        for id in accounts {
+        for (id, has_record) in account_ranges(&*snapshot).await? {
+            if !has_record {
+                result.findings.push(format!("account {id}: it has records, but not its own"));
+                continue;
+            }
             let mut check = Check { read: &*snapshot, options: self.options(), id, result: &mut result };
             match check.run(&mut progress).await {
                 Ok(()) => result.accounts += 1,
-                Err(StoreError::NoAccount(_)) => {}
                 // What cannot even be decoded is a finding, not an end: the other accounts are looked at all the same.
                 Err(error) => result.findings.push(format!("account {id}: {error}")),
             }
@@ -129,6 +130,7 @@ impl Check<'_> {
 
     async fn run(&mut self, progress: &mut (impl FnMut(u64) + Send)) -> Result<(), StoreError> {
         let state = load_account(self.read, self.id).await?;
+        self.check_names(&state);
         let emails = self.load_emails(&state).await?;
         let blobs = self.load_blobs(&state).await?;
         self.check_entries(&state, &emails, &blobs).await?;
@@ -142,6 +144,18 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// There is an INBOX, and each name is one mailbox's.
+    fn check_names(&mut self, state: &AccountState) {
+        if state.find(INBOX).is_none() {
+            self.fault("there is no INBOX".to_owned());
+        }
+        for (id, mailbox) in &*state.mailboxes {
+            if state.find(&mailbox.record.name).is_none_or(|found| found.id != *id) {
+                self.fault(format!("{}: more than one mailbox has this name", mailbox.record.name));
+            }
+        }
+    }
+
     async fn load_emails(&mut self, state: &AccountState) -> Result<BTreeMap<EmailId, EmailRecord>, StoreError> {
         let mut emails = BTreeMap::new();
         scan_records(self.read, &keys::emails(self.id), |key, value| {
@@ -150,6 +164,9 @@ impl Check<'_> {
             Ok(())
         })
         .await?;
+        if emails.values().any(|email| email.thread.0 >= state.record.email_next) {
+            self.fault("an email has a thread that was not given out yet".to_owned());
+        }
         if emails.keys().next_back().is_some_and(|last| last.0 >= state.record.email_next) {
             self.fault("an email has an id that was not given out yet".to_owned());
         }
@@ -199,10 +216,18 @@ impl Check<'_> {
                 Some(mailbox) if entry.modseq > mailbox.record.highest_modseq => {
                     self.fault(format!("{name}: UID {} has a mod-sequence above the mailbox's highest", entry.uid));
                 }
-                Some(_) => {}
+                Some(mailbox) => {
+                    let names = mailbox.record.keywords.names().len();
+                    if entry.flags.keyword_positions().any(|position| position >= names) {
+                        self.fault(format!("{name}: UID {} has a keyword without a name", entry.uid));
+                    }
+                }
             }
             let email = emails.get(&entry.email);
-            if !email.is_some_and(|email| email.places.contains(&(*id, entry.uid)) && email.blob == entry.blob) {
+            let agrees = |email: &EmailRecord| {
+                email.places.contains(&(*id, entry.uid)) && email.blob == entry.blob && email.received == entry.received
+            };
+            if !email.is_some_and(agrees) {
                 self.fault(format!("{name}: UID {} does not agree with its email {}", entry.uid, entry.email));
             }
             if blobs.get(&entry.blob).is_none_or(|blob| blob.size != entry.size) {

@@ -120,7 +120,8 @@ impl Writer {
                     return Ok(());
                 }
                 Err(EngineError::Conflict) => {
-                    let state = load_account(&*self.engine, self.state.id).await?;
+                    let mut state = load_account(&*self.engine, self.state.id).await?;
+                    state.share_recent(&self.state);
                     self.publish(state);
                 }
                 Err(error) => {
@@ -136,7 +137,9 @@ impl Writer {
         self.state = state;
         if let Some(published) = self.published.upgrade() {
             published.state.store(Arc::new(self.state.clone()));
-            published.modseq.send_replace(self.state.record.modseq.0);
+            let modseq = self.state.record.modseq.0;
+            // Messages that were only read into memory are nothing to wake anybody for.
+            published.modseq.send_if_modified(|known| std::mem::replace(known, modseq) != modseq);
         }
     }
 }

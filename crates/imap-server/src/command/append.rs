@@ -18,6 +18,7 @@ impl<S: Stream> Session<S> {
         let account = self.account()?;
         let state = account.state();
         let to = state.find(&name).ok_or_else(|| Failure::no(Code::TryCreate, "There is no such mailbox; create it first"))?;
+        self.check_room(messages.iter().map(|message| message.content.len() as u64).sum())?;
         let mut prepared = Vec::with_capacity(messages.len());
         for message in messages {
             if message.utf8 && !self.enabled.utf8 && !self.enabled.rev2 {

@@ -36,6 +36,10 @@ impl<S: Stream> Session<S> {
         let selected = self.selected()?;
         let uids = selected.resolve(&copy.set, copy.numbering)?;
         let from = selected.id;
+        if transfer == Transfer::Copy {
+            // A copy takes no room on disk, but it counts: or else a quota could not be told from the mailboxes' sizes.
+            self.check_room(selected.known.select(&uids).map(|(_, entry)| u64::from(entry.size)).sum())?;
+        }
         let account = self.account()?;
         let to = account.state().find(&name).map(|mailbox| mailbox.id);
         let to = to.ok_or_else(|| Failure::no(Code::TryCreate, "There is no such mailbox; create it first"))?;

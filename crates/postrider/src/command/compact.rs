@@ -6,9 +6,10 @@ use hyper::Method;
 
 use super::{Place, account::order, output};
 
-/// Give back the disk space of mail that was removed
+/// Give back the disk space of large messages that were removed
 ///
-/// Safe while the server runs, and safe to interrupt.
+/// Small ones lie in the database file, which uses their space again but does not shrink. Safe while the server runs,
+/// and safe to interrupt.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  postrider compact")]
 pub struct Compact {}

@@ -116,7 +116,7 @@ mod tests {
                     "tls.key",
                     "login.default_domain",
                     "login.hashes_at_once_max",
-                    "smtp.quota_bytes",
+                    "store.quota_bytes",
                     "smtp.postmaster",
                 ];
                 assert!(!key.default.is_null() || optional.contains(&section.path(key).as_str()), "{key:?}");

@@ -95,9 +95,13 @@ impl Server {
                     if wish == Wish::Stop {
                         break;
                     }
-                    match self.handle.tls.reload().context("tls").and_then(|()| reload()) {
-                        Ok(()) => tracing::info!("certificate and configuration were read anew"),
-                        Err(error) => tracing::error!("nothing was changed: {}", advice::one_line(&error)),
+                    match self.handle.tls.reload().context("tls") {
+                        Ok(()) => tracing::info!("the certificate was read anew"),
+                        Err(error) => tracing::error!("the certificate stays as it was: {}", advice::one_line(&error)),
+                    }
+                    match reload() {
+                        Ok(()) => tracing::info!("the configuration was read anew"),
+                        Err(error) => tracing::error!("the configuration stays as it was: {}", advice::one_line(&error)),
                     }
                 }
             }

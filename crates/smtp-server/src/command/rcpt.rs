@@ -94,14 +94,13 @@ impl<S: Stream> Session<S> {
 
     async fn check_quota(&self, account: AccountId, declared: u64) -> Result<(), Reply> {
         let entry = self.service.accounts.get(account).await.ok().flatten();
-        let quota = entry.and_then(|entry| entry.settings.quota_bytes).or(self.service.options.quota_bytes);
+        let quota = entry.and_then(|entry| entry.settings.quota_bytes).or(self.service.store.options().quota_bytes);
         let Some(quota) = quota else { return Ok(()) };
         let account = self.service.store.account(account).await.map_err(|error| {
             tracing::error!(%account, %error, "cannot open an account");
             Reply::local_error()
         })?;
-        let used: u64 = account.state().mailboxes().map(|mailbox| mailbox.record.counts.bytes).sum();
-        if used.saturating_add(declared) < quota {
+        if account.state().bytes_used().saturating_add(declared) < quota {
             return Ok(());
         }
         Err(Reply::new(452, (4, 2, 2), "The mailbox is full"))

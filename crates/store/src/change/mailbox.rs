@@ -30,11 +30,7 @@ impl Change for CreateMailbox {
         if draft.state.mailboxes().any(|mailbox| mailbox.record.special_use.overlaps(self.special_use)) {
             return Err(StoreError::SpecialUseTaken);
         }
-        let missing = missing_superiors(draft, &self.name);
-        if draft.state.mailboxes.len() + missing.len() >= draft.options.mailboxes_max {
-            return Err(StoreError::Limit("too many mailboxes"));
-        }
-        for superior in missing {
+        for superior in missing_superiors(draft, &self.name, 1)? {
             create(draft, &superior, SpecialUses::NONE);
         }
         let id = create(draft, &self.name, self.special_use);
@@ -87,7 +83,7 @@ impl Change for RenameMailbox {
         if self.name.starts_with(&below) {
             return Err(StoreError::BadName("a mailbox cannot be moved below itself"));
         }
-        let moved: Vec<(MailboxId, String)> = draft
+        let mut moved: Vec<(MailboxId, String)> = draft
             .state
             .mailboxes()
             .filter_map(|mailbox| {
@@ -98,15 +94,20 @@ impl Change for RenameMailbox {
             .collect();
         for (_, name) in &moved {
             check_name(name, &draft.options)?;
-            check_free(draft, name)?;
+            let taken = draft.state.find(name).is_some_and(|other| moved.iter().all(|(id, _)| *id != other.id));
+            if taken {
+                return Err(StoreError::MailboxExists);
+            }
         }
+        let missing = missing_superiors(draft, &self.name, 0)?;
+        // What moves up takes names that others of the tree leave: the shorter names, which leave first, first.
+        moved.sort_by_key(|(_, name)| name.len());
         let modseq = draft.next_modseq();
         for (id, name) in moved {
             draft.state.rename(id, &name);
             draft.log(modseq, id, ChangeKind::Mailbox, UidSet::new());
         }
-        // Only now, as the mailbox's own old name may be among what was missing.
-        for superior in missing_superiors(draft, &self.name) {
+        for superior in missing {
             create(draft, &superior, SpecialUses::NONE);
         }
         Ok(())
@@ -115,9 +116,10 @@ impl Change for RenameMailbox {
 
 /// RFC 9051 §6.3.6: renaming INBOX moves its messages into a new mailbox and leaves it empty; mailboxes below it stay.
 async fn rename_inbox(draft: &mut Draft, inbox: MailboxId, name: &str) -> Result<(), StoreError> {
+    let missing = missing_superiors(draft, name, 1)?;
     let messages = draft.messages(inbox).await?;
     let rows: Vec<Entry> = messages.iter().copied().collect();
-    for superior in missing_superiors(draft, name) {
+    for superior in missing {
         create(draft, &superior, SpecialUses::NONE);
     }
     let to = create(draft, name, SpecialUses::NONE);
@@ -128,7 +130,8 @@ fn create(draft: &mut Draft, name: &str, special_use: SpecialUses) -> MailboxId 
     let id = MailboxId(draft.state.record.mailbox_next);
     draft.state.record.mailbox_next += 1;
     // RFC 9051 §2.3.1.1: a name that comes back must come back with a larger value; the clock alone may stand still.
-    let clock = u32::try_from(draft.now).unwrap_or(u32::MAX - 1);
+    // A clock that is beyond all years of 32 bits is not asked.
+    let clock = u32::try_from(draft.now).unwrap_or(0);
     let uid_validity = clock.max(draft.state.record.uid_validity_last.saturating_add(1)).max(1);
     draft.state.record.uid_validity_last = uid_validity;
     let modseq = draft.next_modseq();
@@ -151,13 +154,20 @@ fn create(draft: &mut Draft, name: &str, special_use: SpecialUses) -> MailboxId 
     id
 }
 
-/// Names above `name` that no mailbox has, the topmost first (RFC 9051 §6.3.4 has them made too).
-fn missing_superiors(draft: &Draft, name: &str) -> Vec<String> {
-    name.match_indices(SEPARATOR)
+/// Names above `name` that no mailbox has, the topmost first (RFC 9051 §6.3.4 has them made too). There must be room for
+/// mailboxes of these names and for `others` more.
+fn missing_superiors(draft: &Draft, name: &str, others: usize) -> Result<Vec<String>, StoreError> {
+    let missing: Vec<String> = name
+        .match_indices(SEPARATOR)
         .filter_map(|(end, _)| name.get(..end))
         .filter(|superior| draft.state.find(superior).is_none())
         .map(str::to_owned)
-        .collect()
+        .collect();
+    let added = missing.len() + others;
+    if added > 0 && draft.state.mailboxes.len() + added > draft.options.mailboxes_max {
+        return Err(StoreError::Limit("too many mailboxes"));
+    }
+    Ok(missing)
 }
 
 fn check_free(draft: &Draft, name: &str) -> Result<(), StoreError> {

@@ -19,10 +19,7 @@ impl Change for ReplaceDerived {
     type Outcome = ();
 
     async fn apply(&self, draft: &mut Draft) -> Result<(), StoreError> {
-        for (blob, derived) in &self.derived {
-            draft.replace_derived(*blob, derived.clone());
-        }
-        Ok(())
+        draft.replace_derived(&self.derived).await
     }
 }
 

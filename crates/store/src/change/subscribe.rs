@@ -14,14 +14,15 @@ impl Change for Subscribe {
         let name = if self.name.eq_ignore_ascii_case(INBOX) { INBOX } else { self.name.as_str() };
         if self.subscribed {
             check_name(name, &draft.options)?;
-            if draft.state.subscriptions.len() >= draft.options.mailboxes_max.saturating_mul(2) {
-                return Err(StoreError::Limit("too many subscriptions"));
-            }
         }
-        if draft.state.is_subscribed(name) != self.subscribed {
-            draft.next_modseq();
-            draft.subscribe(name, self.subscribed);
+        if draft.state.is_subscribed(name) == self.subscribed {
+            return Ok(());
         }
+        if self.subscribed && draft.state.subscriptions.len() >= draft.options.mailboxes_max.saturating_mul(2) {
+            return Err(StoreError::Limit("too many subscriptions"));
+        }
+        draft.next_modseq();
+        draft.subscribe(name, self.subscribed);
         Ok(())
     }
 }

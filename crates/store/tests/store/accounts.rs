@@ -49,7 +49,7 @@ async fn a_deleted_account_leaves_nothing_and_its_sessions_find_it_closed() {
     let neighbours = [AccountId(6), AccountId(8)];
     for id in neighbours {
         world.store.create_account(id).await.unwrap();
-        append(&*world.store.account(id).await.unwrap(), "x").await.unwrap();
+        append(&world.store.account(id).await.unwrap(), "x").await.unwrap();
     }
     let bell = world.account.subscribe_changes();
     world.store.delete_account(ACCOUNT).await.unwrap();
@@ -90,7 +90,12 @@ async fn a_store_opened_again_has_everything() {
     let (before, after) = (world.account.state(), account.state());
     assert_eq!(after.record, before.record);
     assert!(after.subscriptions().eq(before.subscriptions()));
-    assert!(after.mailboxes().map(|mailbox| (mailbox.id, &mailbox.record)).eq(before.mailboxes().map(|mailbox| (mailbox.id, &mailbox.record))));
+    assert!(
+        after
+            .mailboxes()
+            .map(|mailbox| (mailbox.id, &mailbox.record))
+            .eq(before.mailboxes().map(|mailbox| (mailbox.id, &mailbox.record)))
+    );
     let mailbox = account.mailbox(world.id("INBOX")).await.unwrap();
     assert!(mailbox.messages().unwrap().iter().eq(world.mailbox("INBOX").await.messages().unwrap().iter()));
 }
@@ -112,10 +117,14 @@ async fn a_store_of_another_format_is_refused_and_not_touched() {
 async fn callers_at_the_same_time_get_the_same_account() {
     let world = World::new().await;
     let store = open(world.memory.clone(), 10).await;
-    let callers: Vec<_> = (0..50).map(|_| tokio::spawn({
-        let store = Arc::clone(&store);
-        async move { store.account(ACCOUNT).await.unwrap() }
-    })).collect();
+    let callers: Vec<_> = (0..50)
+        .map(|_| {
+            tokio::spawn({
+                let store = Arc::clone(&store);
+                async move { store.account(ACCOUNT).await.unwrap() }
+            })
+        })
+        .collect();
     let mut accounts = Vec::new();
     for caller in callers {
         accounts.push(caller.await.unwrap());
@@ -141,10 +150,14 @@ async fn abandoned() -> (Arc<Gate>, Arc<Store>) {
 #[tokio::test]
 async fn a_writer_without_sessions_finishes_before_another_begins() {
     let (gate, store) = abandoned().await;
-    let callers: Vec<_> = (0..10).map(|_| tokio::spawn({
-        let store = Arc::clone(&store);
-        async move { store.account(ACCOUNT).await.unwrap() }
-    })).collect();
+    let callers: Vec<_> = (0..10)
+        .map(|_| {
+            tokio::spawn({
+                let store = Arc::clone(&store);
+                async move { store.account(ACCOUNT).await.unwrap() }
+            })
+        })
+        .collect();
     settle().await;
     assert!(callers.iter().all(|caller| !caller.is_finished()), "the first writer is still at work");
     gate.admit(100);
@@ -218,7 +231,7 @@ async fn every_account_is_listed_once_whatever_its_number() {
     let expected: Vec<AccountId> = ids.iter().copied().map(AccountId).collect();
     assert_eq!(store.accounts().await.unwrap(), expected);
     for id in &expected {
-        assert_eq!(append(&*store.account(*id).await.unwrap(), "x").await.unwrap(), 1);
+        assert_eq!(append(&store.account(*id).await.unwrap(), "x").await.unwrap(), 1);
     }
     let verification = store.verify(|_| ()).await.unwrap();
     assert_eq!((verification.findings, verification.accounts), (vec![], ids.len() as u64));
@@ -236,7 +249,7 @@ async fn an_account_that_left_memory_while_in_use_stays_one() {
     }
     let first = store.account(AccountId(1)).await.unwrap();
     for id in 2..=400 {
-        append(&*store.account(AccountId(id)).await.unwrap(), "x").await.unwrap();
+        append(&store.account(AccountId(id)).await.unwrap(), "x").await.unwrap();
     }
     assert!(Arc::ptr_eq(&first, &store.account(AccountId(1)).await.unwrap()));
     assert_eq!(append(&first, "x").await.unwrap(), 1);

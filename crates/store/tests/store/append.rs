@@ -78,7 +78,8 @@ async fn the_same_bytes_are_kept_once_however_they_come() {
     let twice = world.account.prepare(Bytes::from(raw.clone()), Vec::new(), 5).await;
     world.account.append(world.id("INBOX"), vec![twice.clone(), twice]).await.unwrap();
     world.deliver("Archive", &raw, &[]).await;
-    let entries = [world.entry("INBOX", Uid(1)).await, world.entry("INBOX", Uid(2)).await, world.entry("Archive", Uid(1)).await];
+    let entries =
+        [world.entry("INBOX", Uid(1)).await, world.entry("INBOX", Uid(2)).await, world.entry("Archive", Uid(1)).await];
     assert!(entries.iter().all(|entry| entry.blob == entries[0].blob));
     assert!(entries[0].email != entries[1].email && entries[1].email != entries[2].email, "each has its own EMAILID");
     assert_eq!((world.bodies().await, world.rows(BLOB).await), (1, 1));
@@ -149,7 +150,8 @@ async fn a_mailbox_without_uids_left_refuses_messages_and_keeps_those_it_has() {
     let mut batch = postrider_engine::Batch::new();
     batch.put(key, record);
     postrider_engine::Engine::commit(&*world.memory, batch).await.unwrap();
-    let store = postrider_store::Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
+    let store =
+        postrider_store::Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
     let account = store.account(crate::fixture::ACCOUNT).await.unwrap();
     let inbox = account.state().find("INBOX").unwrap().id;
     let message = account.prepare(Bytes::from_static(b"y"), Vec::new(), 0).await;

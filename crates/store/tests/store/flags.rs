@@ -57,7 +57,8 @@ async fn messages_that_changed_after_unchanged_since_are_left_alone_and_told() {
     world.fill("INBOX", 3).await;
     let known = world.mailbox("INBOX").await.record.highest_modseq;
     world.set_flags("INBOX", &[2], FlagMode::Add, &[Flag::Flagged]).await;
-    let wish = StoreFlags { unchanged_since: Some(known), ..world.wish("INBOX", &[1, 2, 3, 9], FlagMode::Add, &[Flag::Seen]) };
+    let wish =
+        StoreFlags { unchanged_since: Some(known), ..world.wish("INBOX", &[1, 2, 3, 9], FlagMode::Add, &[Flag::Seen]) };
     let stored = world.account.store_flags(wish.clone()).await.unwrap();
     assert_eq!((stored.changed, stored.conflicting), (set(&[1, 3]), set(&[2])));
     let stored = world.account.store_flags(wish).await.unwrap();
@@ -70,9 +71,11 @@ async fn the_second_of_two_conditional_changes_in_one_group_conflicts() {
     let world = World::new().await;
     world.fill("INBOX", 1).await;
     let known = world.mailbox("INBOX").await.record.highest_modseq;
-    let wish = |flag| StoreFlags { unchanged_since: Some(known), ..world.wish("INBOX", &[1], FlagMode::Replace, &[flag]) };
+    let wish =
+        |flag| StoreFlags { unchanged_since: Some(known), ..world.wish("INBOX", &[1], FlagMode::Replace, &[flag]) };
     let batches = world.batches().await;
-    let (first, second) = tokio::join!(world.account.store_flags(wish(Flag::Seen)), world.account.store_flags(wish(Flag::Draft)));
+    let (first, second) =
+        tokio::join!(world.account.store_flags(wish(Flag::Seen)), world.account.store_flags(wish(Flag::Draft)));
     assert_eq!(first.unwrap().changed, set(&[1]));
     assert_eq!(second.unwrap().conflicting, set(&[1]));
     assert_eq!(world.batches().await, batches + 1);
@@ -98,6 +101,9 @@ async fn keywords_beyond_the_bound_are_refused_and_nothing_changes() {
 #[tokio::test]
 async fn flags_of_a_mailbox_that_is_not_there_are_refused() {
     let world = World::new().await;
-    let wish = StoreFlags { mailbox: postrider_store::MailboxId(99), ..world.wish("INBOX", &[1], FlagMode::Add, &[Flag::Seen]) };
+    let wish = StoreFlags {
+        mailbox: postrider_store::MailboxId(99),
+        ..world.wish("INBOX", &[1], FlagMode::Add, &[Flag::Seen])
+    };
     assert!(matches!(world.account.store_flags(wish).await, Err(StoreError::NoMailbox)));
 }

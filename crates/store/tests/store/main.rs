@@ -1,5 +1,7 @@
 //! The store as its callers see it, one module per subject, over the engines that there are.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests report by panicking")]
+
 mod accounts;
 mod append;
 mod expunge;

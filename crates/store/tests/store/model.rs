@@ -3,11 +3,7 @@
 //! What vanished is held against a record of the UIDs that were there at every mod-sequence, too, so that the two cannot
 //! agree on something wrong.
 
-use std::{
-    collections::BTreeMap,
-    ops::ControlFlow,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use postrider_engine::{Engine, memory::MemoryEngine};
 use postrider_engine_lmdb::{LmdbEngine, LmdbOptions};
@@ -23,14 +19,43 @@ use crate::fixture::{ACCOUNT, Clock, NOON, assert_counted, keyword, letter};
 /// Mailboxes by their position among those that are there, messages by a range of UIDs.
 #[derive(Debug, Clone)]
 enum Operation {
-    Append { mailbox: usize, contents: Vec<u8>, flags: Vec<Flag> },
-    Flags { mailbox: usize, uids: (u32, u32), mode: FlagMode, flags: Vec<Flag>, is_conditional: bool },
-    Transfer { from: usize, uids: (u32, u32), to: usize, transfer: Transfer },
-    Expunge { mailbox: usize, uids: Option<(u32, u32)>, only: ExpungeOnly },
-    Create { name: &'static str },
-    Rename { mailbox: usize, name: &'static str },
-    Delete { mailbox: usize },
-    Subscribe { name: &'static str, subscribed: bool },
+    Append {
+        mailbox: usize,
+        contents: Vec<u8>,
+        flags: Vec<Flag>,
+    },
+    Flags {
+        mailbox: usize,
+        uids: (u32, u32),
+        mode: FlagMode,
+        flags: Vec<Flag>,
+        is_conditional: bool,
+    },
+    Transfer {
+        from: usize,
+        uids: (u32, u32),
+        to: usize,
+        transfer: Transfer,
+    },
+    Expunge {
+        mailbox: usize,
+        uids: Option<(u32, u32)>,
+        only: ExpungeOnly,
+    },
+    Create {
+        name: &'static str,
+    },
+    Rename {
+        mailbox: usize,
+        name: &'static str,
+    },
+    Delete {
+        mailbox: usize,
+    },
+    Subscribe {
+        name: &'static str,
+        subscribed: bool,
+    },
     /// The LMDB side is closed and opened again.
     Reopen,
 }
@@ -248,7 +273,7 @@ async fn run(operations: Vec<Operation>) {
         history.note(&model).await;
     }
     for mailbox in model.state().mailboxes() {
-        history.check(&disk.account, &*disk.account.mailbox(mailbox.id).await.unwrap()).await;
+        history.check(&disk.account, &disk.account.mailbox(mailbox.id).await.unwrap()).await;
     }
     let messages = contents(&disk.account).await;
     assert!(messages.iter().all(|(body, derived)| body.is_some() && derived.is_some()));

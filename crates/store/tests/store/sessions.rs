@@ -1,6 +1,8 @@
 //! What sessions learn: what went, what is recent, that something changed.
 
-use postrider_store::{ExpungeOnly, Flag, FlagMode, ModSeq, StoreOptions, Transfer, Uid, difference, merge_without_expunges};
+use postrider_store::{
+    ExpungeOnly, Flag, FlagMode, ModSeq, StoreOptions, Transfer, Uid, difference, merge_without_expunges,
+};
 
 use crate::fixture::{World, set};
 
@@ -90,7 +92,11 @@ async fn one_session_claims_what_is_recent() {
     assert_eq!(world.mailbox("INBOX").await.recent_count(), 0, "whatever version it looks at");
     world.fill("INBOX", 2).await;
     let newer = world.mailbox("INBOX").await;
-    assert_eq!((newer.recent_count(), mailbox.claim_recent()), (2, Uid(4)), "an old version claims no more than it has");
+    assert_eq!(
+        (newer.recent_count(), mailbox.claim_recent()),
+        (2, Uid(4)),
+        "an old version claims no more than it has"
+    );
     assert_eq!(newer.claim_recent(), Uid(4));
     assert_eq!(mailbox.claim_recent(), Uid(6), "and cannot claim less");
 }
@@ -101,7 +107,8 @@ async fn recent_messages_are_counted_before_they_are_loaded_and_remembered_with_
     world.fill("Sent", 3).await;
     world.mailbox("Sent").await.claim_recent();
     world.fill("Sent", 2).await;
-    let other = postrider_store::Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
+    let other =
+        postrider_store::Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
     let account = other.account(crate::fixture::ACCOUNT).await.unwrap();
     let state = account.state();
     let mailbox = state.find("Sent").unwrap();
@@ -129,7 +136,8 @@ async fn looking_does_not_ring_the_bell() {
     let world = World::new().await;
     world.fill("INBOX", 1).await;
     world.set_flags("INBOX", &[1], FlagMode::Add, &[Flag::Seen]).await;
-    let store = postrider_store::Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
+    let store =
+        postrider_store::Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
     let account = store.account(crate::fixture::ACCOUNT).await.unwrap();
     let bell = account.subscribe_changes();
     account.mailbox(world.id("INBOX")).await.unwrap();

@@ -23,7 +23,7 @@ async fn answers_join_the_thread_of_what_they_answer() {
         ("4@x", "Dinner (was: Lunch)", "<1@x>", false),
         ("5@x", "Lunch", "", false),
         ("6@x", "Lunch", "<7@x>", false),
-        ("", "Re: lunch", "<3@x>", true),
+        ("", "Re:  LUNCH ", "<3@x>", true),
     ];
     for (id, subject, references, joins) in cases {
         let found = thread(&world, id, subject, references).await;

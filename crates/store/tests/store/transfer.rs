@@ -10,7 +10,8 @@ async fn a_copy_shares_the_email_and_has_flags_of_its_own() {
     world.fill("INBOX", 3).await;
     world.deliver("Archive", "x", &[]).await;
     world.clock.set(NOON + 60);
-    let copied = world.account.transfer(world.id("INBOX"), set(&[1, 3, 9]), world.id("Archive"), Transfer::Copy).await.unwrap();
+    let copied =
+        world.account.transfer(world.id("INBOX"), set(&[1, 3, 9]), world.id("Archive"), Transfer::Copy).await.unwrap();
     assert_eq!((copied.source, copied.destination), (set(&[1, 3]), set(&[2, 3])));
     assert_eq!(copied.uid_validity, world.mailbox("Archive").await.record.uid_validity);
     let (original, copy) = (world.entry("INBOX", Uid(3)).await, world.entry("Archive", Uid(3)).await);
@@ -48,7 +49,8 @@ async fn a_move_leaves_nothing_behind_and_is_one_change() {
     let world = World::new().await;
     world.fill("INBOX", 4).await;
     let (email, before) = (world.entry("INBOX", Uid(2)).await.email, world.account.state().record.modseq);
-    let moved = world.account.transfer(world.id("INBOX"), set(&[2, 3]), world.id("Trash"), Transfer::Move).await.unwrap();
+    let moved =
+        world.account.transfer(world.id("INBOX"), set(&[2, 3]), world.id("Trash"), Transfer::Move).await.unwrap();
     assert_eq!((moved.source, moved.destination), (set(&[2, 3]), set(&[1, 2])));
     assert_eq!(world.uids("INBOX").await, [1, 4]);
     assert_eq!(world.entry("Trash", Uid(1)).await.email, email);
@@ -99,7 +101,8 @@ async fn a_transfer_that_cannot_be_done_as_a_whole_is_not_done() {
     world.deliver("INBOX", &letter("2", ""), &[keyword("another")]).await;
     let before = world.account.state().record.modseq;
     for transfer in [Transfer::Copy, Transfer::Move] {
-        let error = refusal(world.account.transfer(world.id("INBOX"), set(&[1, 2]), world.id("Archive"), transfer).await);
+        let error =
+            refusal(world.account.transfer(world.id("INBOX"), set(&[1, 2]), world.id("Archive"), transfer).await);
         assert!(error.starts_with("limit reached"), "{error}");
     }
     let missing = MailboxId(99);

@@ -2,6 +2,11 @@
 //!
 //! Records are altered behind the store's back, by the layout that `keys.rs` describes.
 
+use std::{
+    future::Future,
+    task::{Context, Waker},
+};
+
 use bytes::Bytes;
 use postrider_engine::{Batch, Engine};
 use postrider_store::{AccountId, Flag, Store, StoreOptions, Transfer};
@@ -93,7 +98,14 @@ async fn a_record_that_is_gone_is_missed() {
         (MAILBOX, &["in a mailbox that does not exist"]),
         (ENTRY, &["INBOX: the counters are wrong", "claims a place that it does not have"]),
         (EMAIL, &["INBOX: UID 1 does not agree with its email", "counts its emails wrongly"]),
-        (BLOB, &["INBOX: UID 1 does not agree with its blob", "names blob 1, which does not exist", "body belongs to no blob"]),
+        (
+            BLOB,
+            &[
+                "INBOX: UID 1 does not agree with its blob",
+                "names blob 1, which does not exist",
+                "body belongs to no blob",
+            ],
+        ),
         (BLOB_BY_HASH, &["is not in the index of hashes"]),
         (DERIVED, &["blob 1: the derived answers are not what the message says"]),
     ];
@@ -116,7 +128,7 @@ async fn a_record_that_is_one_too_many_is_found() {
         (EMAIL, key(EMAIL, &far), "an id that was not given out yet"),
         (BLOB, key(BLOB, &nine), "counts its emails wrongly"),
         (BLOB, key(BLOB, &nine), "a blob has an id that was not given out yet"),
-        (BLOB_BY_HASH, key(BLOB_BY_HASH, &[7; 32]), "names blob 1 wrongly"),
+        (BLOB_BY_HASH, key(BLOB_BY_HASH, &[7; 32]), "the index of hashes names blob"),
         (DERIVED, key(DERIVED, &far), "derived answers belong to blob 999, which does not exist"),
         (CHANGE, key(CHANGE, &far), "1 rows outside its bounds"),
         (CHANGE, key(CHANGE, &1_u64.to_be_bytes()), "1 rows outside its bounds"),
@@ -132,13 +144,15 @@ async fn a_record_that_is_one_too_many_is_found() {
 #[tokio::test]
 async fn a_record_that_says_something_else_is_found() {
     // Table, which record, which byte from its end, what is found.
-    let cases: [(u8, usize, usize, &str); 15] = [
+    let cases: [(u8, usize, usize, &str); 16] = [
+        // The date received, the blob, the email, and so on towards the front.
         (ENTRY, 0, 9, "does not agree with its email"),
         (ENTRY, 0, 17, "does not agree with its blob"),
         (ENTRY, 0, 25, "does not agree with its email"),
         (ENTRY, 0, 26, "malformed"),
         (ENTRY, 0, 33, "has a mod-sequence above the mailbox's highest"),
-        (ENTRY, 0, 52, "does not agree with its blob"),
+        (ENTRY, 0, 49, "has a keyword without a name"),
+        (ENTRY, 0, 57, "does not agree with its blob"),
         (MAILBOX, 0, 5, "INBOX: the counters are wrong"),
         (MAILBOX, 0, 16, "INBOX: the counters are wrong"),
         (MAILBOX, 0, 33, "INBOX: its mod-sequence is above the account's"),
@@ -159,14 +173,6 @@ async fn a_record_that_says_something_else_is_found() {
         }
         assert_found(&world, &[expected]).await;
     }
-}
-
-#[tokio::test]
-async fn times_that_disagree_are_found() {
-    let world = filled().await;
-    // An entry ends with the date received and the date saved.
-    alter(&world, ENTRY, 0, 9).await;
-    assert_found(&world, &["INBOX: UID 1 does not agree with its email"]).await;
 }
 
 #[tokio::test]
@@ -244,15 +250,16 @@ async fn a_rebuild_beside_sessions_leaves_no_answers_of_messages_that_went() {
     }
     let (inbox, archive) = (world.id("INBOX"), world.id("Archive"));
     let named = postrider_store::ExpungeOnly::Named;
-    // Handed in before the rebuild's own changes, after it has read the list of blobs.
-    let (rebuilt, first, second) = tokio::join!(
-        world.store.rebuild(|_| ()),
-        world.account.expunge(inbox, None, named),
-        world.account.expunge(archive, None, named),
-    );
-    rebuilt.unwrap();
-    first.unwrap();
-    second.unwrap();
+    let mut expunges = [inbox, archive].map(|mailbox| Box::pin(world.account.expunge(mailbox, None, named)));
+    // The rebuild has read a message: what is handed in now comes before its own change.
+    let poll = |_| {
+        let mut context = Context::from_waker(Waker::noop());
+        expunges.iter_mut().for_each(|expunge| assert!(expunge.as_mut().poll(&mut context).is_pending()));
+    };
+    world.store.rebuild(poll).await.unwrap();
+    for expunge in expunges {
+        assert!(!expunge.await.unwrap().is_empty());
+    }
     world.assert_whole().await;
     assert_eq!((world.rows(DERIVED).await, world.rows(BLOB).await), (1, 1), "of the copy in Sent");
 }

@@ -49,7 +49,8 @@ async fn changes_that_come_during_a_commit_are_the_next_group() {
     let mut sessions = Vec::new();
     for number in 0..100 {
         let account = Arc::clone(&account);
-        sessions.push(tokio::spawn(async move { account.create_mailbox(&format!("m{number}"), SpecialUses::NONE).await }));
+        sessions
+            .push(tokio::spawn(async move { account.create_mailbox(&format!("m{number}"), SpecialUses::NONE).await }));
         if number == 0 {
             settle().await;
         }
@@ -113,7 +114,8 @@ async fn a_failed_commit_leaves_everything_as_it_was_and_the_next_works() {
     let state = world.account.state();
     let bell = world.account.subscribe_changes();
     let message = world.account.prepare("new".into(), vec![Flag::Seen], 0).await;
-    let failed = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Engine(EngineError::Io(_)))), "{error:?}");
+    let failed =
+        |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Engine(EngineError::Io(_)))), "{error:?}");
 
     world.memory.fail_commits(7);
     failed(world.account.append(inbox, vec![message.clone()]).await.err());
@@ -163,7 +165,11 @@ async fn two_stores_over_one_engine_lose_no_change() {
     }
     world.account.expunge(inbox, Some(set(&[4])), ExpungeOnly::Named).await.unwrap();
     let wish = world.wish("INBOX", &[4, 5], FlagMode::Add, &[Flag::Seen]);
-    assert_eq!(theirs.store_flags(wish).await.unwrap().changed, set(&[5]), "4 is gone, which the other learns by the conflict");
+    assert_eq!(
+        theirs.store_flags(wish).await.unwrap().changed,
+        set(&[5]),
+        "4 is gone, which the other learns by the conflict"
+    );
     assert!(matches!(theirs.create_mailbox("Sent", SpecialUses::NONE).await, Err(StoreError::MailboxExists)));
     world.create("new").await;
     let uids: Vec<u32> = (1..=20).filter(|uid| *uid != 4).collect();

@@ -14,7 +14,7 @@ use super::Store;
 pub struct Imap {
     /// Seconds a client that is not logged in may stay silent.
     pub login_seconds_max: u64,
-    /// Seconds a client that is logged in may stay silent, unless it waits for news with IDLE. The standard asks for 1800 at least.
+    /// Seconds a client that is logged in may stay silent, also while it waits for news with IDLE. The standard asks for 1800 at least.
     pub idle_seconds_max: u64,
     /// Seconds after which a client in IDLE gets a line although nothing happened, so that no router forgets the connection.
     pub keepalive_seconds: u64,

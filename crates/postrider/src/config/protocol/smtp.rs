@@ -14,8 +14,6 @@ pub struct Smtp {
     pub message_bytes_max: u64,
     /// Recipients of one message.
     pub recipients_max: usize,
-    /// Bytes an account's mail may take, where the account has no setting of its own. Left out, there is no such bound.
-    pub quota_bytes: Option<u64>,
     /// Whether people may send with any sender address. Otherwise only with those whose mail comes to them.
     pub any_sender: bool,
     /// Whether mail for `alice+shop@example.org` goes to alice's mailbox `shop`, if there is one. Otherwise it goes to the inbox.
@@ -24,7 +22,7 @@ pub struct Smtp {
     pub postmaster: Option<String>,
     /// Whether messages with stray CR or LF characters are taken. They are forbidden, and used to smuggle mail past checks.
     pub bare_line_ends_kept: bool,
-    /// Whether messages may contain binary parts (`BINARYMIME`). POP3 cannot hand them out unharmed.
+    /// Whether messages may contain binary parts (`BINARYMIME`). A POP3 client that reads by lines may harm them.
     pub binarymime: bool,
     /// Seconds a client may stay silent between commands. The standard asks for 300.
     pub command_seconds_max: u64,
@@ -52,7 +50,6 @@ impl Default for Smtp {
         Self {
             message_bytes_max: options.message_bytes_max,
             recipients_max: options.recipients_max,
-            quota_bytes: options.quota_bytes,
             any_sender: options.senders == SenderPolicy::Any,
             detail_folders: options.detail_folders == DetailFolders::IfExists,
             postmaster: options.postmaster,
@@ -87,7 +84,6 @@ impl Smtp {
             login_failures_max: self.login_failures_max,
             received_fields_max: self.received_fields_max,
             deliveries_at_once_max: self.deliveries_at_once_max,
-            quota_bytes: self.quota_bytes,
             bare_line_ends: if self.bare_line_ends_kept { BareLineEndPolicy::Keep } else { BareLineEndPolicy::Refuse },
             detail_folders: if self.detail_folders { DetailFolders::IfExists } else { DetailFolders::Ignore },
             senders: if self.any_sender { SenderPolicy::Any } else { SenderPolicy::OwnAddresses },

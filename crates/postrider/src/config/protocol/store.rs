@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Store {
     /// The largest message that is kept, in bytes, whichever way it comes.
     pub message_bytes_max: u64,
+    /// Bytes an account's mail may take, where the account has no setting of its own. Left out, there is no such bound.
+    pub quota_bytes: Option<u64>,
     /// Mailboxes (folders) of one account.
     pub mailboxes_max: usize,
     /// The longest mailbox name with all its levels, in bytes of UTF-8.
@@ -41,6 +43,7 @@ impl Default for Store {
         let (store, engine) = (StoreOptions::default(), LmdbOptions::default());
         Self {
             message_bytes_max: store.message_bytes_max,
+            quota_bytes: store.quota_bytes,
             mailboxes_max: store.mailboxes_max,
             mailbox_name_bytes_max: store.mailbox_name_bytes_max,
             mailbox_levels_max: store.mailbox_levels_max,
@@ -61,6 +64,7 @@ impl Store {
     pub fn options(&self, message: &Message) -> StoreOptions {
         StoreOptions {
             message_bytes_max: self.message_bytes_max,
+            quota_bytes: self.quota_bytes,
             mailboxes_max: self.mailboxes_max,
             mailbox_name_bytes_max: self.mailbox_name_bytes_max,
             mailbox_levels_max: self.mailbox_levels_max,
