@@ -8,12 +8,13 @@ use postrider_imap_proto::{
     Frame, FrameLimits, Framer, Refusal,
     command::{Command, CommandBody},
     encode::{self, Code, Status},
-    mailbox_name::{self, NameEncoding},
+    mailbox_name::{self, NameEncoding, NameError},
     parse::parse_command_within,
 };
 pub(crate) use postrider_net::Stream;
 use postrider_net::{Security, Transport};
 use postrider_store::{Account, SEPARATOR};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
     answer::{Answer, Failure},
@@ -289,10 +290,16 @@ impl<S: Stream> Session<S> {
         if self.enabled.rev2 || self.enabled.utf8 { NameEncoding::Utf8 } else { NameEncoding::ModifiedUtf7 }
     }
 
+    /// A mailbox name or a pattern from the wire, in normalization form C: a letter and its accent are one name however
+    /// a client's system writes them (RFC 9051 §5.1).
+    pub(crate) fn decode_name(&self, raw: &[u8]) -> Result<String, NameError> {
+        let name = mailbox_name::decode(raw, self.name_encoding())?;
+        if name.is_ascii() { Ok(name) } else { Ok(name.nfc().collect()) }
+    }
+
     /// A mailbox name from the wire; INBOX gets its one spelling, also as the first level of a longer name.
     pub(crate) fn mailbox_name(&self, raw: &[u8]) -> Result<String, Failure> {
-        let name = mailbox_name::decode(raw, self.name_encoding())
-            .map_err(|error| Failure::No(Some(Code::Cannot), error.to_string()))?;
+        let name = self.decode_name(raw).map_err(|error| Failure::No(Some(Code::Cannot), error.to_string()))?;
         let (first, rest) = name.split_at(name.find(SEPARATOR).unwrap_or(name.len()));
         match first.eq_ignore_ascii_case(postrider_store::INBOX) {
             true => Ok(format!("{}{rest}", postrider_store::INBOX)),

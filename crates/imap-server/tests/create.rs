@@ -145,3 +145,40 @@ async fn a_name_that_comes_back_has_another_id_and_a_larger_uidvalidity() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn a_letter_and_its_accent_are_one_name_however_they_are_written() {
+    let server = Server::start().await;
+    let mut client = server.login().await;
+    // RFC 9051 §5.1: such a name is converted, and then accepted by all commands.
+    let (composed, decomposed) = ("Entw\u{fc}rfe", "Entwu\u{308}rfe");
+    client
+        .says(&format!(
+            r#"
+            C: 1 ENABLE IMAP4rev2
+            S: * ENABLED IMAP4rev2
+            S: 1 OK …
+            C: 2 CREATE "{decomposed}"
+            S: * LIST (\HasNoChildren) "/" "{composed}" ("OLDNAME" ("{decomposed}"))
+            S: 2 OK …
+            C: 3 CREATE "{composed}"
+            S: 3 NO [ALREADYEXISTS] …
+            C: 4 STATUS "{decomposed}" (MESSAGES)
+            S: * STATUS "{composed}" (MESSAGES 0)
+            S: 4 OK …
+            C: 5 LIST "" "{decomposed}*"
+            S: * LIST (\HasNoChildren) "/" "{composed}"
+            S: 5 OK …
+            C: 6 CREATE "{composed} 2"
+            S: 6 OK …
+            C: 7 SUBSCRIBE "{decomposed}"
+            S: 7 OK …
+            C: 8 LSUB "" "{decomposed}"
+            S: * LSUB () "/" "{composed}"
+            S: 8 OK …
+            "#
+        ))
+        .await;
+    let mut older = server.login().await;
+    older.says("C: 1 STATUS Entwu&Awg-rfe (MESSAGES)\nS: * STATUS Entw&APw-rfe (MESSAGES 0)\nS: 1 OK …").await;
+}

@@ -1,5 +1,7 @@
 //! FETCH PREVIEW (RFC 8970), SAVEDATE (RFC 8514), EMAILID and THREADID (RFC 8474).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{NOW, Server, message, server_lines};

@@ -1,5 +1,7 @@
 //! FETCH of sections: the parts of a message, subsets of its header, partials (RFC 9051 §6.4.5 and §6.4.5.1).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Client, Server, server_lines};

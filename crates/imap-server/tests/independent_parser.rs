@@ -1,5 +1,7 @@
 //! Everything the server can say, in every state of what a client enabled, is read by an IMAP parser that is not ours.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 mod responses;
 

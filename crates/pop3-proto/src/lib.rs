@@ -20,5 +20,5 @@ pub use response::{
     ResponseCode, encode_continuation, encode_end, encode_err, encode_line, encode_number_line, encode_ok,
     encode_unique_id_line,
 };
-pub use stuffing::{DotStuffer, octets_sent};
+pub use stuffing::{DotStuffer, LastLine, octets_sent};
 pub use top::TopCutter;

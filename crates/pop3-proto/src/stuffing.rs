@@ -13,9 +13,18 @@ use memchr::memchr_iter;
 
 /// The number of octets that RETR sends for a message, without stuffing: what STAT and LIST report.
 ///
-/// `tail` is the end of the message, at least its last two bytes if it has that many.
-pub fn octets_sent(size: u64, tail: &[u8]) -> u64 {
-    if size == 0 || tail.ends_with(b"\r\n") { size } else { size.saturating_add(2) }
+/// A message whose last line has no end gets one.
+pub fn octets_sent(size: u64, last_line: LastLine) -> u64 {
+    if size == 0 || last_line == LastLine::Ended { size } else { size.saturating_add(2) }
+}
+
+/// Whether a message's last line ends as lines do, with CRLF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastLine {
+    /// It does.
+    Ended,
+    /// It does not.
+    Unended,
 }
 
 /// Where in a line the next byte stands.
@@ -139,8 +148,12 @@ mod tests {
     #[test]
     fn sizes_count_the_line_end_that_is_added() {
         for (message, expected) in [("", 0), ("a\r\n", 3), ("a", 3), ("a\n", 4), ("a\r", 4), ("\n", 3)] {
-            assert_eq!(octets_sent(message.len() as u64, message.as_bytes()), expected, "{message:?}");
+            assert_eq!(octets_sent(message.len() as u64, last_line(message.as_bytes())), expected, "{message:?}");
         }
+    }
+
+    fn last_line(message: &[u8]) -> LastLine {
+        if message.ends_with(b"\r\n") { LastLine::Ended } else { LastLine::Unended }
     }
 
     fn message() -> impl Strategy<Value = Vec<u8>> {
@@ -159,7 +172,7 @@ mod tests {
         fn a_client_gets_back_what_is_stored_in_the_size_it_was_told(message in message()) {
             let received = unstuffed(&stuffed(&[&message]));
             prop_assert!(received.starts_with(&message));
-            prop_assert_eq!(received.len() as u64, octets_sent(message.len() as u64, &message));
+            prop_assert_eq!(received.len() as u64, octets_sent(message.len() as u64, last_line(&message)));
         }
     }
 }

@@ -4,15 +4,12 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use postrider_accounts::{Login, Pop3Delete};
 use postrider_message::DerivedView;
-use postrider_pop3_proto::{MessageNumber, octets_sent};
+use postrider_pop3_proto::{LastLine, MessageNumber, octets_sent};
 use postrider_store::{
     Account, Entry, ExpungeOnly, INBOX, MailboxId, Snapshot, SpecialUse, StoreError, Transfer, UidSet, UidValidity,
 };
 
 use crate::{occupancy::Occupant, text::Text};
-
-/// How many messages' ends are looked at in one call of the store.
-const TAILS_PER_CALL: usize = 1000;
 
 /// A maildrop in use.
 pub(crate) struct Maildrop {
@@ -21,8 +18,6 @@ pub(crate) struct Maildrop {
     mailbox: MailboxId,
     uid_validity: UidValidity,
     messages: Snapshot,
-    /// What RETR sends of each message, in octets.
-    sizes: Vec<u64>,
     /// Which messages are marked as deleted.
     deleted: Vec<bool>,
     _occupant: Occupant,
@@ -42,26 +37,24 @@ impl Maildrop {
         let inbox = account.state().find(INBOX).ok_or(StoreError::NoMailbox)?.id;
         let inbox = account.mailbox(inbox).await?;
         let messages = inbox.messages().ok_or(StoreError::NoMailbox)?.clone();
-        let sizes = octets_of(&account, &messages).await?;
         Ok(Self {
             login,
             account,
             mailbox: inbox.id,
             uid_validity: inbox.record.uid_validity,
-            deleted: vec![false; sizes.len()],
+            deleted: vec![false; messages.len() as usize],
             messages,
-            sizes,
             _occupant: occupant,
         })
     }
 
     /// The messages that are not marked, in order.
     pub(crate) fn messages(&self) -> impl Iterator<Item = Message> + '_ {
-        let rows = self.messages.range(1, u32::MAX).zip(&self.sizes).zip(&self.deleted);
-        rows.filter(|(_, deleted)| !**deleted).map(|(((number, entry), octets), _)| Message {
+        let rows = self.messages.range(1, u32::MAX).zip(&self.deleted);
+        rows.filter(|(_, deleted)| !**deleted).map(|((number, entry), _)| Message {
             number: MessageNumber(number),
             entry: *entry,
-            octets: *octets,
+            octets: octets_of(entry),
         })
     }
 
@@ -70,10 +63,10 @@ impl Maildrop {
         let position = number.0.checked_sub(1).and_then(|position| usize::try_from(position).ok());
         let entry = self.messages.get(number.0).ok_or(Text::NoMessage)?;
         let position = position.ok_or(Text::NoMessage)?;
-        match (self.deleted.get(position), self.sizes.get(position)) {
-            (Some(false), Some(octets)) => Ok(Message { number, entry: *entry, octets: *octets }),
-            (Some(true), _) => Err(Text::MessageDeleted),
-            _ => Err(Text::NoMessage),
+        match self.deleted.get(position) {
+            Some(false) => Ok(Message { number, entry: *entry, octets: octets_of(entry) }),
+            Some(true) => Err(Text::MessageDeleted),
+            None => Err(Text::NoMessage),
         }
     }
 
@@ -82,9 +75,10 @@ impl Maildrop {
         self.messages().fold((0, 0), |(count, octets), message| (count + 1, octets + message.octets))
     }
 
-    /// What names a message for ever (RFC 1939 §7): UIDs are never used again while UIDVALIDITY stays.
+    /// What names a message for ever (RFC 1939 §7): accounts' numbers are never used again, nor are UIDs while
+    /// UIDVALIDITY stays.
     pub(crate) fn unique_id(&self, message: &Message) -> String {
-        format!("{}.{}", self.uid_validity, message.entry.uid)
+        format!("{}.{}.{}", self.account.id(), self.uid_validity, message.entry.uid)
     }
 
     /// Marks a message as deleted.
@@ -160,22 +154,8 @@ impl Maildrop {
     }
 }
 
-/// What RETR sends of each message. The stored size is not enough: a message may lack its last line end, which is then
-/// added, so the last two bytes of each are looked at.
-async fn octets_of(account: &Account, messages: &Snapshot) -> Result<Vec<u64>, StoreError> {
-    let entries: Vec<&Entry> = messages.iter().collect();
-    let mut sizes = Vec::with_capacity(entries.len());
-    for group in entries.chunks(TAILS_PER_CALL) {
-        let tail = |entry: &&Entry| (entry.blob, u64::from(entry.size.saturating_sub(2)), 2);
-        let tails: Vec<_> = group.iter().map(tail).collect();
-        let mut visit = |position: usize, tail: Option<&[u8]>| {
-            if let Some(entry) = group.get(position) {
-                let size = u64::from(entry.size);
-                sizes.push(tail.map_or(size, |tail| octets_sent(size, tail)));
-            }
-            ControlFlow::Continue(())
-        };
-        account.pieces(&tails, &mut visit).await?;
-    }
-    Ok(sizes)
+/// What RETR sends of a message, in octets.
+fn octets_of(entry: &Entry) -> u64 {
+    let last_line = if entry.ends_with_crlf { LastLine::Ended } else { LastLine::Unended };
+    octets_sent(entry.size.into(), last_line)
 }

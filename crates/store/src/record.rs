@@ -161,6 +161,7 @@ pub(crate) fn encode_entry(entry: &Entry) -> Vec<u8> {
         .u64(entry.blob.0)
         .i64(entry.received)
         .i64(entry.saved)
+        .u8(entry.ends_with_crlf.into())
         .finish()
 }
 
@@ -175,6 +176,7 @@ pub(crate) fn decode_entry(uid: Uid, bytes: &[u8]) -> Result<Entry, StoreError> 
         blob: BlobId(decoder.u64()?),
         received: decoder.i64()?,
         saved: decoder.i64()?,
+        ends_with_crlf: decoder.u8()? != 0,
     };
     decoder.finish()?;
     Ok(entry)

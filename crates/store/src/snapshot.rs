@@ -35,6 +35,8 @@ pub struct Entry {
     pub received: i64,
     /// When it came into this mailbox (RFC 8514), seconds since 1970 (UTC).
     pub saved: i64,
+    /// Whether its last line ends as lines do: POP3 adds the end that lacks, and has to count it beforehand.
+    pub ends_with_crlf: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -341,6 +343,7 @@ mod tests {
             blob: BlobId(uid.into()),
             received: 0,
             saved: 0,
+            ends_with_crlf: true,
         }
     }
 

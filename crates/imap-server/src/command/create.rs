@@ -1,10 +1,15 @@
 //! CREATE (RFC 9051 §6.3.4, RFC 6154 §3, RFC 8474 §4.1).
 
-use postrider_imap_proto::{command::RawMailbox, encode::Code};
+use postrider_imap_proto::{
+    command::RawMailbox,
+    encode::{self, Code, ListResponse},
+    mailbox_name,
+};
 use postrider_store::{SEPARATOR, SpecialUse, SpecialUses};
 
 use crate::{
     answer::{Answer, Failure},
+    command::list::attributes_of,
     session::{Session, Stream},
 };
 
@@ -19,7 +24,30 @@ impl<S: Stream> Session<S> {
             special_use = special_use.with(known.ok_or_else(|| Failure::no(Code::UseAttr, "This special use is not supported"))?);
         }
         let id = self.account()?.create_mailbox(name, special_use).await?;
+        self.report_other_spelling(mailbox, name)?;
         Ok(Answer::ok_with(Code::MailboxId(mailbox_id(id)), "Created"))
+    }
+
+    /// A client that names a new mailbox in a form that is not normalized is told what became of the name
+    /// (RFC 9051 §6.3.4 and §6.3.9.7).
+    fn report_other_spelling(&mut self, supplied: &RawMailbox, name: &str) -> Result<(), Failure> {
+        let encoding = self.name_encoding();
+        let supplied = mailbox_name::decode(&supplied.0, encoding).unwrap_or_default();
+        let supplied = supplied.strip_suffix(SEPARATOR).unwrap_or(&supplied);
+        if !self.enabled.rev2 || supplied.is_ascii() || supplied == name {
+            return Ok(());
+        }
+        let state = self.account()?.state();
+        let Some(mailbox) = state.find(name) else { return Ok(()) };
+        let response = ListResponse {
+            attributes: &attributes_of(&state, mailbox),
+            separator: Some(SEPARATOR),
+            name,
+            child_info: &[],
+            old_name: Some(supplied),
+        };
+        encode::encode_list(&mut self.out, &response, encoding);
+        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use postrider_imap_proto::{
     command::{List, ListReturn},
     encode::{self, ListAttribute, ListResponse},
     list_pattern::Pattern,
-    mailbox_name,
 };
 use postrider_store::{AccountState, Mailbox, SEPARATOR, SpecialUse};
 
@@ -54,9 +53,7 @@ impl<S: Stream> Session<S> {
     }
 
     fn patterns(&self, list: &List) -> Result<Vec<Pattern>, Failure> {
-        let decode = |raw: &[u8]| {
-            mailbox_name::decode(raw, self.name_encoding()).map_err(|error| Failure::bad(error.to_string()))
-        };
+        let decode = |raw: &[u8]| self.decode_name(raw).map_err(|error| Failure::bad(error.to_string()));
         let reference = decode(&list.reference)?;
         list.patterns.iter().map(|pattern| Ok(Pattern::new(&reference, &decode(pattern)?, SEPARATOR))).collect()
     }

@@ -6,7 +6,6 @@ use postrider_imap_proto::{
     command::RawMailbox,
     encode::{self, ListAttribute, ListResponse},
     list_pattern::Pattern,
-    mailbox_name,
 };
 use postrider_store::SEPARATOR;
 
@@ -19,7 +18,7 @@ use crate::{
 impl<S: Stream> Session<S> {
     pub(crate) async fn lsub(&mut self, reference: &RawMailbox, pattern: &RawMailbox) -> Result<Answer, Failure> {
         let encoding = self.name_encoding();
-        let decode = |raw: &[u8]| mailbox_name::decode(raw, encoding).map_err(|error| Failure::bad(error.to_string()));
+        let decode = |raw: &[u8]| self.decode_name(raw).map_err(|error| Failure::bad(error.to_string()));
         let pattern = Pattern::new(&decode(&reference.0)?, &decode(&pattern.0)?, SEPARATOR);
         let state = self.account()?.state();
         let mut names: BTreeMap<&str, &[ListAttribute]> = BTreeMap::new();

@@ -14,6 +14,8 @@
 //! | `APPENDUID` with a set | one UID only (RFC 4315 §4 has a set for MULTIAPPEND) |
 //! | codes of RFC 5530, RFC 8474, RFC 6154 and RFC 5182 | taken for unknown ones, which may hold anything |
 
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 use imap_codec::{
     GreetingCodec, ResponseCodec,
     decode::Decoder as _,

@@ -49,7 +49,8 @@ impl Change for Append {
             let uid = Uid(uid);
             let (email, blob) = draft.add_email(message, self.mailbox, uid);
             let (size, received) = (message.raw.len() as u32, message.received);
-            rows.push(Entry { uid, size, flags, modseq, email, blob, received, saved });
+            let ends_with_crlf = message.raw.ends_with(b"\r\n");
+            rows.push(Entry { uid, size, flags, modseq, email, blob, received, saved, ends_with_crlf });
         }
         draft.mailbox_mut(self.mailbox)?.record.keywords = keywords;
         draft.add_entries(self.mailbox, &rows)?;

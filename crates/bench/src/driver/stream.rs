@@ -1,0 +1,81 @@
+//! A connection, in the clear or in TLS.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::server::Server;
+
+/// No answer takes longer; a server that hangs ends the run with an error.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// How the client reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// In the clear.
+    Plain,
+    /// TLS from the first byte.
+    Tls,
+}
+
+/// The connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// In the clear.
+    Plain(TcpStream),
+    /// In TLS.
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    /// Connects in the clear.
+    pub fn plain(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("cannot connect to port {port}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SILENCE_MAX))?;
+        Ok(Self::Plain(stream))
+    }
+
+    /// Connects in TLS.
+    pub fn tls(port: u16, server: &Server) -> Result<Self> {
+        let Self::Plain(socket) = Self::plain(port)? else { anyhow::bail!("a plain stream was asked for") };
+        let session = ClientConnection::new(server.tls().clone(), "localhost".try_into()?)?;
+        Ok(Self::Tls(Box::new(StreamOwned::new(session, socket))))
+    }
+
+    /// The socket beneath.
+    pub fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}

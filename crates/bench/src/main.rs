@@ -1,0 +1,2 @@
+//! The meter.
+fn main() {}

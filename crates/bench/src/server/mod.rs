@@ -1,0 +1,257 @@
+//! The servers that are compared, each in a folder and on ports of its own.
+//!
+//! Not the test kit's launcher: a measured server is tuned, has more accounts, tells its processes and its disk space, and
+//! a fault of it is an error with its log, not a failed test.
+
+mod dovecot;
+mod postrider;
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use postrider_testkit::server::{Account, free_port};
+
+use crate::process;
+
+/// How long a server may take to start and to end.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Which server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Ours.
+    Postrider,
+    /// Debian's Dovecot 2.3.
+    Dovecot,
+}
+
+impl Kind {
+    /// Its name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postrider => "postrider",
+            Self::Dovecot => "Dovecot",
+        }
+    }
+}
+
+/// Where the server listens on 127.0.0.1.
+#[derive(Debug)]
+pub struct Ports {
+    /// IMAP in the clear.
+    pub imap: u16,
+    /// IMAP in TLS.
+    pub imaps: u16,
+    /// POP3 in the clear.
+    pub pop3: u16,
+    /// LMTP.
+    pub lmtp: u16,
+}
+
+/// A server with its accounts.
+#[derive(Debug)]
+pub struct Server {
+    kind: Kind,
+    binary: PathBuf,
+    folder: PathBuf,
+    ports: Ports,
+    accounts: Vec<Account>,
+    tls: Arc<rustls::ClientConfig>,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Prepares the server's folder below `parent`, starts it and adds its accounts. `binary` is postrider's.
+    pub fn start(kind: Kind, binary: &Path, parent: &Path, locals: &[String]) -> Result<Self> {
+        let folder = parent.join(kind.name());
+        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
+        let tls = write_certificate(&folder)?;
+        let ports = Ports { imap: free_port(), imaps: free_port(), pop3: free_port(), lmtp: free_port() };
+        let accounts = locals.iter().map(|local| Account::new(local)).collect();
+        let mut server = Self { kind, binary: binary.to_owned(), folder, ports, accounts, tls, child: None };
+        match kind {
+            Kind::Postrider => postrider::prepare(&server)?,
+            Kind::Dovecot => dovecot::prepare(&server)?,
+        }
+        server.start_again()?;
+        if kind == Kind::Postrider {
+            postrider::add_accounts(&server)?;
+        }
+        Ok(server)
+    }
+
+    /// Which server it is.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where it listens.
+    pub const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// How a client must be set up for TLS to it.
+    pub const fn tls(&self) -> &Arc<rustls::ClientConfig> {
+        &self.tls
+    }
+
+    /// The account with this local part.
+    pub fn account(&self, local: &str) -> Result<&Account> {
+        let found = self.accounts.iter().find(|account| account.local() == local);
+        found.with_context(|| format!("{} has no account {local}", self.kind.name()))
+    }
+
+    /// What it calls itself.
+    pub fn version(&self) -> Result<String> {
+        match self.kind {
+            Kind::Postrider => crate::machine::said(&self.binary.to_string_lossy(), &["--version"]),
+            Kind::Dovecot => {
+                let text = crate::machine::said(dovecot::PROGRAM, &["--version"])?;
+                Ok(format!("Dovecot {}", text.split(' ').next().unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Processor seconds used so far, all processes.
+    pub fn processor_seconds(&self) -> Result<f64> {
+        process::processor_seconds(self.process()?)
+    }
+
+    /// Memory held now, all processes.
+    pub fn memory(&self) -> Result<process::Memory> {
+        process::memory(self.process()?)
+    }
+
+    /// Bytes that its mail and its indexes take on disk.
+    pub fn disk_bytes(&self) -> u64 {
+        disk_bytes(&self.folder.join(match self.kind {
+            Kind::Postrider => "data",
+            Kind::Dovecot => "mail",
+        }))
+    }
+
+    /// Waits until the server has stopped working on what it was asked for before.
+    pub fn wait_until_quiescent(&self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(5);
+        let mut last = self.processor_seconds()?;
+        while Instant::now() < end {
+            thread::sleep(Duration::from_millis(60));
+            let now = self.processor_seconds()?;
+            if now - last < 0.005 {
+                break;
+            }
+            last = now;
+        }
+        Ok(())
+    }
+
+    /// Stops the server in good order.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        signal("-TERM", &child.id().to_string());
+        let end = Instant::now() + START_TIME_MAX;
+        while child.try_wait()?.is_none() {
+            if Instant::now() > end {
+                signal("-KILL", &format!("-{}", child.id()));
+                bail!("{} did not end after SIGTERM", self.kind.name());
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Starts the server; tells how long it took until it greeted an IMAP client.
+    pub fn start_again(&mut self) -> Result<Duration> {
+        let mut command = match self.kind {
+            Kind::Postrider => postrider::command(self),
+            Kind::Dovecot => dovecot::command(self),
+        };
+        let log = File::options().create(true).append(true).open(self.folder.join("server.log"))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        let begin = Instant::now();
+        self.child = Some(command.spawn().with_context(|| format!("cannot start {command:?}"))?);
+        while !self.greets() {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().transpose()).transpose()? {
+                bail!("{} ended at its start ({status})\n{}", self.kind.name(), self.log_end());
+            }
+            if begin.elapsed() > START_TIME_MAX {
+                bail!("{} does not greet\n{}", self.kind.name(), self.log_end());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(begin.elapsed())
+    }
+
+    /// The end of the server's log, for error messages.
+    pub fn log_end(&self) -> String {
+        let log = fs::read(self.folder.join("server.log")).unwrap_or_default();
+        let end = log.get(log.len().saturating_sub(3000)..).unwrap_or_default();
+        String::from_utf8_lossy(end).into_owned()
+    }
+
+    fn greets(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.ports.imap)) else { return false };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting).is_ok() && &greeting == b"* OK"
+    }
+
+    fn process(&self) -> Result<u32> {
+        self.child.as_ref().map(Child::id).with_context(|| format!("{} is not running", self.kind.name()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.stop().is_err() {
+            eprintln!("{} had to be killed", self.kind.name());
+        }
+    }
+}
+
+/// Installs the peer's Debian packages if they are missing.
+pub fn install_peer() -> Result<()> {
+    dovecot::install()
+}
+
+/// Sends a signal by the `kill` program: the standard library has only SIGKILL, for one process.
+fn signal(name: &str, target: &str) {
+    let _ = Command::new("kill").args([name, "--", target]).stderr(Stdio::null()).status();
+}
+
+/// Blocks that the files below `folder` take.
+fn disk_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => metadata.blocks() * 512 + disk_bytes(&entry.path()),
+        // stat(2): st_blocks counts units of 512 bytes; the size would count the holes of sparse files.
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.flatten().map(of).sum()
+}
+
+/// Writes `certificate.pem` and `key.pem`, and gives the set-up of a client that trusts them and resumes nothing.
+fn write_certificate(folder: &Path) -> Result<Arc<rustls::ClientConfig>> {
+    let made = rcgen::generate_simple_self_signed(vec![String::from("localhost"), String::from("127.0.0.1")])?;
+    fs::write(folder.join("certificate.pem"), made.cert.pem())?;
+    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone())?;
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(Arc::new(config))
+}
