@@ -193,7 +193,8 @@ impl Site<'_> {
                 .collect();
             self.timed(|| {
                 barrier.wait();
-                let counts = workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a client panicked"))?);
+                let counts =
+                    workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a client panicked"))?);
                 counts.sum::<Result<u64>>().with_context(|| format!("one of {count} clients failed"))
             })
         })

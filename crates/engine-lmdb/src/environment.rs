@@ -141,7 +141,10 @@ fn lock(path: &Path) -> Result<File, EngineError> {
             // The holder's number is a help for people, no more: whatever can be read of it will do.
             let _ = file.take(20).read_to_string(&mut holder);
             let holder = holder.trim();
-            return Err(EngineError::InUse(format!("{}: the data folder is in use by process {holder}", path.display())));
+            return Err(EngineError::InUse(format!(
+                "{}: the data folder is in use by process {holder}",
+                path.display()
+            )));
         }
         Err(TryLockError::Error(error)) => return Err(at(path)(error)),
     }

@@ -65,7 +65,9 @@ impl From<StoreError> for Failure {
             StoreError::SpecialUseTaken => Self::no(Code::UseAttr, text),
             StoreError::Limit(_) => Self::no(Code::Limit, text),
             StoreError::TooLarge { .. } => Self::no(Code::TooBig, text),
-            StoreError::NoAccount(_) | StoreError::Closed => Self::Bye("This account is not available any more".to_owned()),
+            StoreError::NoAccount(_) | StoreError::Closed => {
+                Self::Bye("This account is not available any more".to_owned())
+            }
             StoreError::Damaged(_) | StoreError::Format { .. } => Self::no(Code::Corruption, text),
             StoreError::AccountExists(_) => Self::no(Code::ServerBug, text),
             StoreError::Engine(postrider_store::EngineError::Full(_)) => {

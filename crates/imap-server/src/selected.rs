@@ -8,8 +8,8 @@ use postrider_imap_proto::{
     set::SequenceSet,
 };
 use postrider_store::{
-    Difference, Entry, FlagBits, KEYWORDS_MAX, KeywordTable, Mailbox, MailboxId, ModSeq, Snapshot, Uid, UidSet, difference,
-    merge_without_expunges,
+    Difference, Entry, FlagBits, KEYWORDS_MAX, KeywordTable, Mailbox, MailboxId, ModSeq, Snapshot, Uid, UidSet,
+    difference, merge_without_expunges,
 };
 
 use crate::{answer::Failure, facts::Tells};
@@ -114,7 +114,11 @@ impl Selected {
                 if ranges.last().is_some_and(|&(_, high)| high > self.known.len()) {
                     return Err(Failure::bad("There is no message with such a number"));
                 }
-                Ok(ranges.iter().flat_map(|&(low, high)| self.known.range(low, high)).map(|(_, entry)| entry.uid).collect())
+                Ok(ranges
+                    .iter()
+                    .flat_map(|&(low, high)| self.known.range(low, high))
+                    .map(|(_, entry)| entry.uid)
+                    .collect())
             }
         }
     }
@@ -229,7 +233,9 @@ pub(crate) fn encode_flag_lists(keywords: &KeywordTable, access: Access, out: &m
     encode::encode_flags(out, &all);
     let (flags, new_keywords, text) = match access {
         Access::ReadOnly => (Vec::new(), NewKeywords::Refused, "No changes can be made"),
-        Access::ReadWrite if keywords.names().len() < KEYWORDS_MAX => (all, NewKeywords::Allowed, "Flags can be changed"),
+        Access::ReadWrite if keywords.names().len() < KEYWORDS_MAX => {
+            (all, NewKeywords::Allowed, "Flags can be changed")
+        }
         Access::ReadWrite => (all, NewKeywords::Refused, "Flags can be changed; there is no room for new keywords"),
     };
     let code = encode::Code::PermanentFlags { flags, new_keywords };

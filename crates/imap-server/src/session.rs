@@ -202,7 +202,9 @@ impl<S: Stream> Session<S> {
     fn check_state(&self, facts: Facts) -> Result<(), Failure> {
         let name = facts.name;
         match facts.needs {
-            Needs::NotAuthenticated if self.user.is_some() => Err(Failure::bad(format!("{name}: you are logged in already"))),
+            Needs::NotAuthenticated if self.user.is_some() => {
+                Err(Failure::bad(format!("{name}: you are logged in already")))
+            }
             Needs::Authenticated | Needs::Selected if self.user.is_none() => {
                 Err(Failure::bad(format!("{name}: log in first")))
             }
@@ -281,7 +283,9 @@ impl<S: Stream> Session<S> {
         let selected = self.selected()?;
         match selected.access {
             crate::selected::Access::ReadWrite => Ok(selected),
-            crate::selected::Access::ReadOnly => Err(Failure::No(None, "The mailbox is open for reading only".to_owned())),
+            crate::selected::Access::ReadOnly => {
+                Err(Failure::No(None, "The mailbox is open for reading only".to_owned()))
+            }
         }
     }
 
@@ -332,7 +336,9 @@ impl<S: Stream> Session<S> {
     pub(crate) fn capabilities(&self) -> Vec<String> {
         match &self.user {
             Some(_) => capability::after_login(self.service.options.append_bytes_max),
-            None => capability::before_login(&self.service.accounts, &self.login_connection(), self.start_tls_possible()),
+            None => {
+                capability::before_login(&self.service.accounts, &self.login_connection(), self.start_tls_possible())
+            }
         }
     }
 

@@ -19,11 +19,7 @@ use crate::{
 };
 
 /// Serves a client until it leaves, is silent for too long or the server stops.
-pub async fn serve<S: Stream>(
-    transport: Transport<S>,
-    service: Arc<SmtpService>,
-    role: SmtpRole,
-) {
+pub async fn serve<S: Stream>(transport: Transport<S>, service: Arc<SmtpService>, role: SmtpRole) {
     let mut session = Session::new(transport, service, role);
     let End = session.run().await;
     // Content that was not answered was not taken: the client keeps it. What is left is to say what was not said yet.

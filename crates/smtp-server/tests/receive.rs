@@ -106,7 +106,8 @@ async fn mail_for_others_is_refused() {
 
 #[tokio::test]
 async fn commands_out_of_order_and_bad_arguments_are_refused() {
-    let server = Server::start(Setup { smtp: SmtpOptions { binarymime: false, ..options() }, ..Setup::default() }).await;
+    let server =
+        Server::start(Setup { smtp: SmtpOptions { binarymime: false, ..options() }, ..Setup::default() }).await;
     let text = "
         S: 220 …
         C: MAIL FROM:<carol@example.com>

@@ -86,12 +86,23 @@ impl Account {
     }
 
     /// Removes messages for good: those of `uids` (`None`: all) that `only` allows. Answers which went.
-    pub async fn expunge(&self, mailbox: MailboxId, uids: Option<UidSet>, only: ExpungeOnly) -> Result<UidSet, StoreError> {
+    pub async fn expunge(
+        &self,
+        mailbox: MailboxId,
+        uids: Option<UidSet>,
+        only: ExpungeOnly,
+    ) -> Result<UidSet, StoreError> {
         self.writer.submit(Expunge { mailbox, uids, only }).await
     }
 
     /// Copies or moves messages: all of them or none. Those that are not there are passed over.
-    pub async fn transfer(&self, from: MailboxId, uids: UidSet, to: MailboxId, transfer: Transfer) -> Result<Copied, StoreError> {
+    pub async fn transfer(
+        &self,
+        from: MailboxId,
+        uids: UidSet,
+        to: MailboxId,
+        transfer: Transfer,
+    ) -> Result<Copied, StoreError> {
         self.writer.submit(CopyMessages { from, uids, to, transfer }).await
     }
 
@@ -155,7 +166,12 @@ impl Account {
     ///
     /// `known` narrows the answer to UIDs that the client has; without it all UIDs count. Where the log does not reach back
     /// far enough, every UID that is known and not there is in the answer: longer, but not wrong.
-    pub async fn vanished(&self, mailbox: &Mailbox, since: ModSeq, known: Option<&UidSet>) -> Result<UidSet, StoreError> {
+    pub async fn vanished(
+        &self,
+        mailbox: &Mailbox,
+        since: ModSeq,
+        known: Option<&UidSet>,
+    ) -> Result<UidSet, StoreError> {
         let messages = mailbox.messages().ok_or(StoreError::NoMailbox)?;
         let everything = UidSet::from_ranges(vec![(1, mailbox.record.uid_next.0.saturating_sub(1))]);
         let known = known.map_or_else(|| everything.clone(), |known| known.intersection(&everything));
@@ -169,7 +185,10 @@ impl Account {
         let mut gone = Vec::new();
         scan_records(&*snapshot, &keys::changes_after(self.id, since), |_, value| {
             let record = ChangeRecord::decode(value)?;
-            let here = record.changes.iter().filter(|change| change.mailbox == mailbox.id && change.kind == ChangeKind::Expunged);
+            let here = record
+                .changes
+                .iter()
+                .filter(|change| change.mailbox == mailbox.id && change.kind == ChangeKind::Expunged);
             here.for_each(|change| gone.extend_from_slice(change.uids.ranges()));
             Ok(())
         })

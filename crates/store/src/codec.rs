@@ -63,7 +63,9 @@ impl<'a> Decoder<'a> {
         let mut decoder = Self { rest: bytes, what };
         match decoder.u8()? {
             found if found == version => Ok(decoder),
-            found => Err(StoreError::Damaged(format!("a record ({what}) has format {found}, this program reads {version}"))),
+            found => {
+                Err(StoreError::Damaged(format!("a record ({what}) has format {found}, this program reads {version}")))
+            }
         }
     }
 
@@ -111,7 +113,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads a counted list.
-    pub(crate) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+    pub(crate) fn list<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         let count = self.u32()?;
         (0..count).map(|_| item(self)).collect()
     }

@@ -38,7 +38,9 @@ pub enum StoreError {
         bytes_max: u64,
     },
     /// The store's format is not this program's.
-    #[error("the store has format {found}; this program reads format {known}. Nothing was changed: use the program that wrote it")]
+    #[error(
+        "the store has format {found}; this program reads format {known}. Nothing was changed: use the program that wrote it"
+    )]
     Format {
         /// What is there.
         found: u8,

@@ -43,11 +43,11 @@ pub use change::{
     store_flags::{FlagMode, StoreFlags, StoredFlags},
 };
 pub use error::StoreError;
-pub use postrider_engine::EngineError;
 pub use flags::{Flag, FlagBits, KEYWORD_BYTES_MAX, KEYWORDS_MAX, KeywordTable};
 pub use identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use message::NewMessage;
 pub use options::StoreOptions;
+pub use postrider_engine::EngineError;
 pub use record::{AccountRecord, Counts, EmailRecord, MailboxRecord};
 pub use snapshot::{Difference, Entry, Snapshot, difference, merge_without_expunges};
 pub use special_use::{SpecialUse, SpecialUses};

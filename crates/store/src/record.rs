@@ -32,7 +32,14 @@ pub struct AccountRecord {
 impl AccountRecord {
     /// A new account's.
     pub(crate) fn new() -> Self {
-        Self { modseq: ModSeq(1), changes_trimmed: ModSeq(1), mailbox_next: 1, email_next: 1, blob_next: 1, uid_validity_last: 0 }
+        Self {
+            modseq: ModSeq(1),
+            changes_trimmed: ModSeq(1),
+            mailbox_next: 1,
+            email_next: 1,
+            blob_next: 1,
+            uid_validity_last: 0,
+        }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -197,11 +204,8 @@ pub struct EmailRecord {
 
 impl EmailRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let head = Encoder::new(VERSION)
-            .u64(self.blob.0)
-            .i64(self.received)
-            .u64(self.thread.0)
-            .u32(self.places.len() as u32);
+        let head =
+            Encoder::new(VERSION).u64(self.blob.0).i64(self.received).u64(self.thread.0).u32(self.places.len() as u32);
         self.places.iter().fold(head, |encoder, (mailbox, uid)| encoder.u32(mailbox.0).u32(uid.0)).finish()
     }
 

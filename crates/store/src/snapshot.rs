@@ -113,7 +113,10 @@ impl Snapshot {
         let first = self.starts.partition_point(|&start| start < low).saturating_sub(1);
         let skipped = self.starts.get(first).copied().unwrap_or(0);
         let rows = self.chunks.iter().skip(first).flat_map(|chunk| chunk.rows.iter());
-        (skipped + 1..).zip(rows).skip_while(move |(sequence, _)| *sequence < low).take_while(move |(sequence, _)| *sequence <= high)
+        (skipped + 1..)
+            .zip(rows)
+            .skip_while(move |(sequence, _)| *sequence < low)
+            .take_while(move |(sequence, _)| *sequence <= high)
     }
 
     /// The UIDs of all messages.
@@ -202,7 +205,9 @@ impl Snapshot {
             let rows: Vec<Entry> = chunk.rows.iter().filter(|row| !uids.contains(row.uid)).copied().collect();
             match kept.last_mut() {
                 _ if rows.is_empty() => {}
-                Some(before) if before.rows.len() + rows.len() <= CHUNK_ROWS / 2 => Arc::make_mut(before).rows.extend(rows),
+                Some(before) if before.rows.len() + rows.len() <= CHUNK_ROWS / 2 => {
+                    Arc::make_mut(before).rows.extend(rows)
+                }
                 _ => kept.push(Arc::new(Chunk { rows })),
             }
         }
@@ -301,7 +306,8 @@ impl<'a> Cursor<'a> {
         if self.row != 0 || other.row != 0 {
             return false;
         }
-        let (Some(mine), Some(theirs)) = (self.snapshot.chunks.get(self.chunk), other.snapshot.chunks.get(other.chunk)) else {
+        let (Some(mine), Some(theirs)) = (self.snapshot.chunks.get(self.chunk), other.snapshot.chunks.get(other.chunk))
+        else {
             return false;
         };
         if !Arc::ptr_eq(mine, theirs) {
@@ -320,7 +326,8 @@ impl<'a> Cursor<'a> {
 /// ones that are about to shift.
 pub fn merge_without_expunges(old: &Snapshot, new: &Snapshot) -> Snapshot {
     let mut merged = old.clone();
-    let changed: Vec<Entry> = difference(old, new).changed.iter().filter_map(|&sequence| new.get(sequence)).copied().collect();
+    let changed: Vec<Entry> =
+        difference(old, new).changed.iter().filter_map(|&sequence| new.get(sequence)).copied().collect();
     merged.replace(&changed);
     merged
 }
@@ -385,7 +392,8 @@ mod tests {
                 }
                 Step::Remove(position, count) => {
                     let Some(first) = pick(model, *position) else { continue };
-                    let uids: UidSet = model.range(first.uid.0..).take(usize::from(*count)).map(|(&uid, _)| Uid(uid)).collect();
+                    let uids: UidSet =
+                        model.range(first.uid.0..).take(usize::from(*count)).map(|(&uid, _)| Uid(uid)).collect();
                     snapshot.remove(&uids);
                     model.retain(|&uid, _| !uids.contains(Uid(uid)));
                 }

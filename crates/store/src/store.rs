@@ -190,7 +190,9 @@ impl Store {
         let mut slots = lock(&self.slots);
         // Slots nobody uses are cleared away now and then, so that a million accounts seen once leave nothing behind.
         if slots.len() > self.options.accounts_resident_max.saturating_mul(4).max(64) {
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.current.try_lock().is_ok_and(|current| current.in_use()));
+            slots.retain(|_, slot| {
+                Arc::strong_count(slot) > 1 || slot.current.try_lock().is_ok_and(|current| current.in_use())
+            });
         }
         Arc::clone(slots.entry(id).or_default())
     }

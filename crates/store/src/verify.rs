@@ -207,7 +207,8 @@ impl Check<'_> {
         for (id, entry) in &rows {
             counts.entry(*id).or_default().add(entry);
             places.insert((*id, entry.uid));
-            let name = state.mailbox(*id).map_or_else(|| format!("mailbox {id}"), |mailbox| mailbox.record.name.clone());
+            let name =
+                state.mailbox(*id).map_or_else(|| format!("mailbox {id}"), |mailbox| mailbox.record.name.clone());
             match state.mailbox(*id) {
                 None => self.fault(format!("{name}: UID {} lies in a mailbox that does not exist", entry.uid)),
                 Some(mailbox) if entry.uid >= mailbox.record.uid_next => {
@@ -267,7 +268,11 @@ impl Check<'_> {
     }
 
     /// The index of hashes, the derived answers, the threads and the bodies name what exists, and miss nothing.
-    async fn check_indexes(&mut self, state: &AccountState, blobs: &BTreeMap<BlobId, BlobRecord>) -> Result<(), StoreError> {
+    async fn check_indexes(
+        &mut self,
+        state: &AccountState,
+        blobs: &BTreeMap<BlobId, BlobRecord>,
+    ) -> Result<(), StoreError> {
         let mut faults = Vec::new();
         let mut indexed: BTreeSet<BlobId> = BTreeSet::new();
         scan_records(self.read, &keys::blobs_by_hash(self.id), |key, value| {
@@ -280,7 +285,12 @@ impl Check<'_> {
             Ok(())
         })
         .await?;
-        faults.extend(blobs.keys().filter(|id| !indexed.contains(id)).map(|id| format!("blob {id} is not in the index of hashes")));
+        faults.extend(
+            blobs
+                .keys()
+                .filter(|id| !indexed.contains(id))
+                .map(|id| format!("blob {id} is not in the index of hashes")),
+        );
         scan_records(self.read, &keys::all_derived(self.id), |key, _| {
             let id = BlobId(keys::split_number(key).ok_or_else(|| malformed("derived"))?);
             if !blobs.contains_key(&id) {
@@ -360,7 +370,9 @@ impl Check<'_> {
             })
             .await?;
         if !same {
-            self.fault(format!("blob {id}: the derived answers are not what the message says; `postrider check --rebuild` mends this"));
+            self.fault(format!(
+                "blob {id}: the derived answers are not what the message says; `postrider check --rebuild` mends this"
+            ));
         }
         let thread_keys: Vec<Vec<u8>> = thread_keys(&fresh).into_iter().map(|key| keys::thread(self.id, key)).collect();
         let found = read_records(self.read, &thread_keys, |value| Ok(value.len())).await?;

@@ -14,7 +14,10 @@ use arc_swap::ArcSwap;
 use postrider_engine::{Engine, EngineError};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{change::Change, draft::Draft, error::StoreError, load::load_account, options::StoreOptions, state::AccountState, store::Now};
+use crate::{
+    change::Change, draft::Draft, error::StoreError, load::load_account, options::StoreOptions, state::AccountState,
+    store::Now,
+};
 
 /// How many changes one group takes at most.
 const GROUP_MAX: usize = 256;
@@ -107,8 +110,13 @@ impl Writer {
         for _ in 0..CONFLICT_RETRIES_MAX {
             let previous = self.state.record.encode();
             let now = (self.now)();
-            let mut draft =
-                Draft::new(Arc::clone(&self.engine), Arc::clone(&self.options), self.state.clone(), Some(previous), now);
+            let mut draft = Draft::new(
+                Arc::clone(&self.engine),
+                Arc::clone(&self.options),
+                self.state.clone(),
+                Some(previous),
+                now,
+            );
             for request in group.iter_mut() {
                 request.apply(&mut draft).await;
             }

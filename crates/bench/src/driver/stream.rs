@@ -33,7 +33,8 @@ pub enum Stream {
 impl Stream {
     /// Connects in the clear.
     pub fn plain(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("cannot connect to port {port}"))?;
+        let stream =
+            TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("cannot connect to port {port}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE_MAX))?;
         Ok(Self::Plain(stream))

@@ -25,7 +25,7 @@ pub use capability::encode_capability;
 pub use code::{Code, NewKeywords, encode_code};
 pub use continuation::{encode_challenge, encode_continuation};
 pub use enabled::encode_enabled;
-pub use fetch::{SuspendedFetch, FetchWriter, LiteralForm, SectionName, encode_date_time, encode_section};
+pub use fetch::{FetchWriter, LiteralForm, SectionName, SuspendedFetch, encode_date_time, encode_section};
 pub use flags::{encode_flag, encode_flag_list, encode_flags};
 pub use id::encode_id;
 pub use list::{ListAttribute, ListResponse, encode_list, encode_lsub};

@@ -13,11 +13,17 @@ use crate::{
 };
 
 impl<S: Stream> Session<S> {
-    pub(crate) async fn append(&mut self, mailbox: &RawMailbox, messages: Vec<AppendMessage>) -> Result<Answer, Failure> {
+    pub(crate) async fn append(
+        &mut self,
+        mailbox: &RawMailbox,
+        messages: Vec<AppendMessage>,
+    ) -> Result<Answer, Failure> {
         let name = self.mailbox_name(&mailbox.0)?;
         let account = self.account()?;
         let state = account.state();
-        let to = state.find(&name).ok_or_else(|| Failure::no(Code::TryCreate, "There is no such mailbox; create it first"))?;
+        let to = state
+            .find(&name)
+            .ok_or_else(|| Failure::no(Code::TryCreate, "There is no such mailbox; create it first"))?;
         self.check_room(messages.iter().map(|message| message.content.len() as u64).sum())?;
         let mut prepared = Vec::with_capacity(messages.len());
         for message in messages {
@@ -40,7 +46,9 @@ impl<S: Stream> Session<S> {
                 let code = Code::AppendUid { uid_validity: appended.uid_validity.0, uids };
                 Ok(Answer::ok_with(code, "Appended"))
             }
-            Err(StoreError::NoMailbox) => Err(Failure::no(Code::TryCreate, "There is no such mailbox; create it first")),
+            Err(StoreError::NoMailbox) => {
+                Err(Failure::no(Code::TryCreate, "There is no such mailbox; create it first"))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -45,7 +45,9 @@ impl<S: Stream> Session<S> {
         let to = to.ok_or_else(|| Failure::no(Code::TryCreate, "There is no such mailbox; create it first"))?;
         match account.transfer(from, uids, to, transfer).await {
             // It went while we asked.
-            Err(StoreError::NoMailbox) => Err(Failure::no(Code::TryCreate, "There is no such mailbox; create it first")),
+            Err(StoreError::NoMailbox) => {
+                Err(Failure::no(Code::TryCreate, "There is no such mailbox; create it first"))
+            }
             other => Ok(other?),
         }
     }

@@ -21,7 +21,8 @@ impl<S: Stream> Session<S> {
         let mut special_use = SpecialUses::NONE;
         for kind in uses {
             let known = kind.strip_prefix('\\').and_then(SpecialUse::parse);
-            special_use = special_use.with(known.ok_or_else(|| Failure::no(Code::UseAttr, "This special use is not supported"))?);
+            special_use =
+                special_use.with(known.ok_or_else(|| Failure::no(Code::UseAttr, "This special use is not supported"))?);
         }
         let id = self.account()?.create_mailbox(name, special_use).await?;
         self.report_other_spelling(mailbox, name)?;

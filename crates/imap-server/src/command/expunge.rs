@@ -1,10 +1,6 @@
 //! EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3 and §6.4.9, RFC 4315 §2.1).
 
-use postrider_imap_proto::{
-    command::Numbering,
-    encode::Code,
-    set::SequenceSet,
-};
+use postrider_imap_proto::{command::Numbering, encode::Code, set::SequenceSet};
 use postrider_store::{Account, ExpungeOnly, MailboxId};
 
 use crate::{

@@ -42,7 +42,12 @@ impl<S: Stream> Session<S> {
         }
         let patterns = self.patterns(&list)?;
         let state = self.account()?.state();
-        if list.returns.status.as_ref().is_some_and(|items| items.contains(&postrider_imap_proto::command::StatusItem::HighestModseq)) {
+        if list
+            .returns
+            .status
+            .as_ref()
+            .is_some_and(|items| items.contains(&postrider_imap_proto::command::StatusItem::HighestModseq))
+        {
             self.enable_condstore().await?;
         }
         for (name, found) in names(&state, &list, &patterns) {
@@ -63,7 +68,8 @@ impl<S: Stream> Session<S> {
         let mut attributes = match mailbox {
             Some(mailbox) => attributes_of(state, mailbox),
             None => {
-                let children = if state.has_children(name) { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren };
+                let children =
+                    if state.has_children(name) { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren };
                 // \NonExistent implies \Noselect, but older clients know only the latter (RFC 5258 §4).
                 vec![ListAttribute::NonExistent, ListAttribute::NoSelect, children]
             }

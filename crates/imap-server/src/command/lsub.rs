@@ -33,7 +33,8 @@ impl<S: Stream> Session<S> {
             }
         }
         for (name, attributes) in names {
-            let response = ListResponse { attributes, separator: Some(SEPARATOR), name, child_info: &[], old_name: None };
+            let response =
+                ListResponse { attributes, separator: Some(SEPARATOR), name, child_info: &[], old_name: None };
             encode::encode_lsub(&mut self.out, &response, encoding);
         }
         self.flush_if_large().await?;

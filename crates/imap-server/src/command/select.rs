@@ -96,7 +96,8 @@ impl<S: Stream> Session<S> {
         encode::encode_vanished(&mut self.out, Vanished::Earlier, vanished.ranges());
         let told = qresync.known_uids.as_ref().map(|set| uids_as_written(set, mailbox));
         let changed = snapshot.iter().zip(1..).filter(|(entry, _)| entry.modseq > since);
-        for (entry, sequence) in changed.filter(|(entry, _)| told.as_ref().is_none_or(|told| told.contains(entry.uid))) {
+        for (entry, sequence) in changed.filter(|(entry, _)| told.as_ref().is_none_or(|told| told.contains(entry.uid)))
+        {
             if let Some(selected) = &self.selected {
                 selected.report_entry(sequence, entry, self.enabled, &mut self.out);
             }
@@ -129,4 +130,3 @@ fn matching_prefix(known: &Snapshot, sequences: &SequenceSet, uids: &SequenceSet
         .last()
         .map_or(0, |(_, uid)| uid)
 }
-

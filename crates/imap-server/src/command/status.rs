@@ -13,7 +13,11 @@ use crate::{
 };
 
 impl<S: Stream> Session<S> {
-    pub(crate) async fn mailbox_status(&mut self, mailbox: &RawMailbox, items: &[StatusItem]) -> Result<Answer, Failure> {
+    pub(crate) async fn mailbox_status(
+        &mut self,
+        mailbox: &RawMailbox,
+        items: &[StatusItem],
+    ) -> Result<Answer, Failure> {
         let name = self.mailbox_name(&mailbox.0)?;
         let state = self.account()?.state();
         let found = state.find(&name).ok_or_else(|| Failure::no(Code::NonExistent, "There is no such mailbox"))?;

@@ -108,4 +108,3 @@ fn expected_flags(entry: &Entry, mode: StoreMode, wanted: FlagBits) -> FlagBits 
         StoreMode::Remove => entry.flags.without(wanted),
     }
 }
-

@@ -1,6 +1,7 @@
 //! Messages come into a mailbox.
 
 use crate::{
+    Flag,
     change::Change,
     draft::Draft,
     error::StoreError,
@@ -10,7 +11,6 @@ use crate::{
     record::ChangeKind,
     snapshot::Entry,
     uid_set::UidSet,
-    Flag,
 };
 
 /// Where messages went.
@@ -39,7 +39,8 @@ impl Change for Append {
         let uid_validity = record.uid_validity;
         let first = uids_for(record.uid_next, self.messages.len())?;
         let mut keywords = record.keywords.clone();
-        let flags = self.messages.iter().map(|message| intern(&mut keywords, &message.flags)).collect::<Result<Vec<_>, _>>()?;
+        let flags =
+            self.messages.iter().map(|message| intern(&mut keywords, &message.flags)).collect::<Result<Vec<_>, _>>()?;
         draft.read_for_adding(&self.messages).await?;
 
         let modseq = draft.next_modseq();

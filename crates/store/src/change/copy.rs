@@ -2,7 +2,10 @@
 
 use crate::{
     FlagBits,
-    change::{Change, append::{intern, uids_for}},
+    change::{
+        Change,
+        append::{intern, uids_for},
+    },
     draft::Draft,
     error::StoreError,
     identifier::{MailboxId, Uid, UidValidity},

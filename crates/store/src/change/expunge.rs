@@ -1,14 +1,8 @@
 //! Messages go for good.
 
 use crate::{
-    FlagBits,
-    change::Change,
-    draft::Draft,
-    error::StoreError,
-    identifier::MailboxId,
-    record::ChangeKind,
-    snapshot::Entry,
-    uid_set::UidSet,
+    FlagBits, change::Change, draft::Draft, error::StoreError, identifier::MailboxId, record::ChangeKind,
+    snapshot::Entry, uid_set::UidSet,
 };
 
 /// Which of the named messages go.

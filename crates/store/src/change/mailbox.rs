@@ -1,7 +1,10 @@
 //! Mailboxes are made, renamed and removed.
 
 use crate::{
-    change::{Change, copy::{Transfer, copy_rows}},
+    change::{
+        Change,
+        copy::{Transfer, copy_rows},
+    },
     draft::Draft,
     error::StoreError,
     flags::KeywordTable,
@@ -189,7 +192,9 @@ pub(crate) fn check_name(name: &str, options: &StoreOptions) -> Result<(), Store
         return Err(StoreError::Limit("the mailbox name has too many levels"));
     }
     if name.split(SEPARATOR).any(|level| level == "." || level == "..") {
-        return Err(StoreError::BadName("a level of the name is . or .., which mail programs take for a folder of the file system"));
+        return Err(StoreError::BadName(
+            "a level of the name is . or .., which mail programs take for a folder of the file system",
+        ));
     }
     // U+2028 and U+2029 are forbidden by the Net-Unicode profile that RFC 9051 §5.1 points to.
     if name.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {

@@ -1,6 +1,11 @@
 //! A name is put on, or taken off, the list of those a mail program shows.
 
-use crate::{change::{Change, mailbox::check_name}, draft::Draft, error::StoreError, state::INBOX};
+use crate::{
+    change::{Change, mailbox::check_name},
+    draft::Draft,
+    error::StoreError,
+    state::INBOX,
+};
 
 pub(crate) struct Subscribe {
     pub(crate) name: String,

@@ -290,7 +290,7 @@ fn unlike(text: &str, other: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn lmdb_and_memory_agree_after_every_step(operations in prop::collection::vec(operation(), 10..50)) {

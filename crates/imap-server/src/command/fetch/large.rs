@@ -5,7 +5,11 @@ use std::{io, ops::ControlFlow};
 use postrider_imap_proto::encode::LiteralForm;
 use postrider_store::{Account, BlobId};
 
-use super::{GROUP_BYTES, Lost, Message, plan::{Plan, Wanted, mask_nul}, render::end};
+use super::{
+    GROUP_BYTES, Lost, Message,
+    plan::{Plan, Wanted, mask_nul},
+    render::end,
+};
 use crate::{
     answer::Failure,
     session::{Session, Stream},
@@ -35,7 +39,9 @@ impl<S: Stream> Session<S> {
                 self.pass_on(account, blob, wanted).await?;
             } else {
                 let mut content = Vec::new();
-                append_piece(account, (blob, wanted.range.start, wanted.bytes()), &mut content).await?.ok_or_else(vanished)?;
+                append_piece(account, (blob, wanted.range.start, wanted.bytes()), &mut content)
+                    .await?
+                    .ok_or_else(vanished)?;
                 let mut writer = begun.resume(&mut self.out);
                 lost.unknown_encoding |= wanted.render(&mut writer, &content).is_err();
                 begun = writer.suspend();

@@ -224,7 +224,8 @@ impl<S: Stream> Session<S> {
         }
         let (account, rendering) = (self.account()?, self.rendering(plan)?);
         let pieces: Vec<(BlobId, u64, u64)> = messages.iter().flat_map(Message::pieces).collect();
-        let mut places = messages.iter().flat_map(|message| (0..message.wanted.len()).map(move |index| (message, index)));
+        let mut places =
+            messages.iter().flat_map(|message| (0..message.wanted.len()).map(move |index| (message, index)));
         let mut begun = None;
         let out = &mut self.out;
         account

@@ -85,7 +85,10 @@ impl Plan {
         let from_derived = |attribute: &FetchAttribute| {
             matches!(
                 attribute,
-                FetchAttribute::Envelope | FetchAttribute::Body | FetchAttribute::BodyStructure | FetchAttribute::Preview { .. }
+                FetchAttribute::Envelope
+                    | FetchAttribute::Body
+                    | FetchAttribute::BodyStructure
+                    | FetchAttribute::Preview { .. }
             )
         };
         let derived = plain.iter().any(from_derived) || content.iter().any(|content| !content.name.is_whole_message());
@@ -147,12 +150,14 @@ impl Content {
                     (locate(&section.part, SectionKind::Header), Made::Fields(names, Selection::Except))
                 }
             },
-            Name::Binary(numbers) | Name::BinarySize(numbers) => match structure.and_then(|structure| structure.part(numbers)) {
-                // The whole message has no encoding of its own to undo.
-                Some(_) if numbers.is_empty() => (Some(0..size), Made::Decoded(None)),
-                Some(part) => (locate(numbers, SectionKind::All), Made::Decoded(Some(Box::new(part.clone())))),
-                None => (None, Made::AsIs),
-            },
+            Name::Binary(numbers) | Name::BinarySize(numbers) => {
+                match structure.and_then(|structure| structure.part(numbers)) {
+                    // The whole message has no encoding of its own to undo.
+                    Some(_) if numbers.is_empty() => (Some(0..size), Made::Decoded(None)),
+                    Some(part) => (locate(numbers, SectionKind::All), Made::Decoded(Some(Box::new(part.clone())))),
+                    None => (None, Made::AsIs),
+                }
+            }
         };
         let exists = range.is_some();
         let range = range.unwrap_or(0..0);
@@ -246,7 +251,8 @@ impl Wanted<'_> {
                 }
                 let piece = self.partial_of(&decoded);
                 // RFC 3516 §4.2: literal8 is for what a plain literal cannot hold.
-                let form = if memchr::memchr(0, piece).is_some() { LiteralForm::Literal8 } else { LiteralForm::Literal };
+                let form =
+                    if memchr::memchr(0, piece).is_some() { LiteralForm::Literal8 } else { LiteralForm::Literal };
                 writer.literal(name, origin, form, piece);
             }
         }

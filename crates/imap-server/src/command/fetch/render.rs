@@ -43,7 +43,13 @@ impl Rendering<'_> {
         writer
     }
 
-    fn attribute(&self, writer: &mut FetchWriter<'_>, attribute: &FetchAttribute, row: &Row, view: Option<&DerivedView<'_>>) {
+    fn attribute(
+        &self,
+        writer: &mut FetchWriter<'_>,
+        attribute: &FetchAttribute,
+        row: &Row,
+        view: Option<&DerivedView<'_>>,
+    ) {
         let entry = &row.entry;
         match attribute {
             FetchAttribute::Uid => writer.uid(entry.uid.0),
@@ -56,7 +62,9 @@ impl Rendering<'_> {
             FetchAttribute::ThreadId => writer.thread_id(row.thread.map(thread_id).as_deref()),
             FetchAttribute::Envelope => writer.envelope(view.map(DerivedView::envelope).unwrap_or_default()),
             FetchAttribute::Body => writer.body(view.map(DerivedView::body).unwrap_or_default()),
-            FetchAttribute::BodyStructure => writer.body_structure(view.map(DerivedView::body_structure).unwrap_or_default()),
+            FetchAttribute::BodyStructure => {
+                writer.body_structure(view.map(DerivedView::body_structure).unwrap_or_default())
+            }
             // The preview was made at delivery, so it is there for LAZY too. A message without a text to show has an
             // empty one: NIL would say that it is still to be made (RFC 8970 §3.2).
             FetchAttribute::Preview { .. } => {

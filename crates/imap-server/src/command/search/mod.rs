@@ -113,7 +113,8 @@ impl<S: Stream> Session<S> {
             Numbering::Sequence => hit.sequence,
             Numbering::Uid => hit.entry.uid.0,
         };
-        let Some(returns) = search.returns.or(self.enabled.rev2.then_some(SearchReturn { all: true, ..SearchReturn::default() }))
+        let Some(returns) =
+            search.returns.or(self.enabled.rev2.then_some(SearchReturn { all: true, ..SearchReturn::default() }))
         else {
             let modseq = hits.iter().map(|hit| hit.entry.modseq.0).max().filter(|_| by_modseq);
             return encode::encode_search(&mut self.out, hits.iter().map(number), modseq);
@@ -194,7 +195,9 @@ async fn look_closer(
     let mut candidates = Vec::new();
     for (position, hit) in open.into_iter().enumerate() {
         // A message that was expunged for good matches nothing.
-        let Some(view) = derived.get(position).and_then(Option::as_deref).and_then(|bytes| DerivedView::parse(bytes).ok()) else {
+        let Some(view) =
+            derived.get(position).and_then(Option::as_deref).and_then(|bytes| DerivedView::parse(bytes).ok())
+        else {
             continue;
         };
         let thread = threads.get(position).and_then(Option::as_ref).map(|email| email.thread);
@@ -206,7 +209,10 @@ async fn look_closer(
         program.test(&known.with(&candidate.view, candidate.thread, header, raw))
     };
     let undecided = decide(candidates, hits, |candidate| ask(candidate, None, None));
-    let undecided = read_and_decide(account, undecided, Candidate::header_piece, hits, |candidate, bytes| ask(candidate, Some(bytes), None)).await?;
+    let undecided = read_and_decide(account, undecided, Candidate::header_piece, hits, |candidate, bytes| {
+        ask(candidate, Some(bytes), None)
+    })
+    .await?;
     let undecided = read_and_decide(account, undecided, Candidate::whole_piece, hits, |candidate, bytes| {
         let header = bytes.get(..candidate.header_bytes as usize).unwrap_or(bytes);
         let structure = candidate.structure.as_ref()?;
