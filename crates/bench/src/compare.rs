@@ -65,9 +65,11 @@ fn start(
     scale: &Scale,
 ) -> Result<Server> {
     println!("starting {} with {} accounts", kind.name(), locals.len());
-    let server = Server::start(kind, binary, parent, locals)?;
+    let mut server = Server::start(kind, binary, parent, locals)?;
     let begin = Instant::now();
     fill::fill(&server, mail, scale)?;
+    server.stop()?;
+    server.start_again()?;
     println!("filled {} in {:.1} s", kind.name(), begin.elapsed().as_secs_f64());
     Ok(server)
 }
@@ -84,6 +86,9 @@ impl Run<'_> {
     /// Runs the workloads, all rounds.
     fn rows(&self, workloads: Vec<Workload>, transport: Transport) -> Result<Vec<Row>> {
         let mut rows: Vec<Row> = workloads.into_iter().map(|workload| Row::new(workload, self.servers.len())).collect();
+        for row in rows.iter_mut().filter(|row| row.workload.rounds == Rounds::Once) {
+            self.round(row, 0, transport)?;
+        }
         for round in 0..self.rounds {
             println!(
                 "round {} of {}{}",
@@ -91,7 +96,7 @@ impl Run<'_> {
                 self.rounds,
                 if transport == Transport::Tls { ", TLS" } else { "" }
             );
-            for row in rows.iter_mut().filter(|row| round == 0 || row.workload.rounds == Rounds::Every) {
+            for row in rows.iter_mut().filter(|row| row.workload.rounds == Rounds::Every) {
                 self.round(row, round, transport)?;
             }
         }
@@ -107,9 +112,9 @@ impl Run<'_> {
                 other.wait_until_quiescent()?;
             }
             let site = Site { server, mail: self.mail, scale: self.scale, transport, round };
-            let sample = (row.workload.run)(&site).with_context(|| {
-                format!("{} failed on {}\n{}", row.workload.name, server.kind().name(), server.log_end())
-            })?;
+            let sample = (row.workload.run)(&site)
+                .inspect_err(|_| eprintln!("the end of {}'s log:\n{}", server.kind().name(), server.log_end()))
+                .with_context(|| format!("{} failed on {}", row.workload.name, server.kind().name()))?;
             print_progress(&row.workload, server, &sample);
             samples.push(sample);
             if row.workload.effect == Effect::Writes {

@@ -40,7 +40,8 @@ pub fn fill_inbox(server: &Server, local: &str, mail: &Mail, first: usize, count
     for numbers in numbers.chunks(APPENDED_TOGETHER) {
         client
             .append("INBOX", numbers.iter().map(|&number| mail.message(number)))
-            .with_context(|| format!("cannot fill {}\n{}", server.kind().name(), server.log_end()))?;
+            .inspect_err(|_| eprintln!("the end of {}'s log:\n{}", server.kind().name(), server.log_end()))
+            .with_context(|| format!("cannot fill {local} of {}", server.kind().name()))?;
     }
     client.logout()
 }

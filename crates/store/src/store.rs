@@ -154,7 +154,9 @@ impl Store {
     pub async fn account(&self, id: AccountId) -> Result<Arc<Account>, StoreError> {
         let slot = self.slot(id);
         let mut current = slot.current.lock().await;
-        if let Some(account) = current.account.upgrade() {
+        // A writer that ended although there are sessions has failed; who comes now gets a fresh one.
+        let failed = current.writer.as_ref().is_some_and(JoinHandle::is_finished);
+        if let Some(account) = current.account.upgrade().filter(|_| !failed) {
             return Ok(account);
         }
         // A writer that has lost its last session still finishes what it was given; two at a time there must never be.

@@ -133,12 +133,12 @@ impl Check<'_> {
         self.check_names(&state);
         let emails = self.load_emails(&state).await?;
         let blobs = self.load_blobs(&state).await?;
-        self.check_entries(&state, &emails, &blobs).await?;
+        let endings = self.check_entries(&state, &emails, &blobs).await?;
         self.check_references(&emails, &blobs);
         self.check_indexes(&state, &blobs).await?;
         self.check_changes(&state).await?;
         for (id, blob) in &blobs {
-            self.check_content(*id, blob).await?;
+            self.check_content(*id, blob, endings.get(id).copied()).await?;
             progress(self.result.messages);
         }
         Ok(())
@@ -187,13 +187,15 @@ impl Check<'_> {
         Ok(blobs)
     }
 
-    /// Rows against mailboxes, emails and blobs; emails' places against rows.
+    /// Rows against mailboxes, emails and blobs; emails' places against rows. Answers what the rows say of how each blob
+    /// ends ([`Entry::ends_with_crlf`]), which only its content can confirm.
     async fn check_entries(
         &mut self,
         state: &AccountState,
         emails: &BTreeMap<EmailId, EmailRecord>,
         blobs: &BTreeMap<BlobId, BlobRecord>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<HashMap<BlobId, bool>, StoreError> {
+        let mut endings: HashMap<BlobId, bool> = HashMap::new();
         let mut rows: Vec<(MailboxId, Entry)> = Vec::new();
         scan_records(self.read, &keys::all_entries(self.id), |key, value| {
             let (mailbox, uid) = keys::split_entry(key).ok_or_else(|| malformed("entry"))?;
@@ -207,6 +209,7 @@ impl Check<'_> {
         for (id, entry) in &rows {
             counts.entry(*id).or_default().add(entry);
             places.insert((*id, entry.uid));
+            let ending = *endings.entry(entry.blob).or_insert(entry.ends_with_crlf);
             let name =
                 state.mailbox(*id).map_or_else(|| format!("mailbox {id}"), |mailbox| mailbox.record.name.clone());
             match state.mailbox(*id) {
@@ -231,7 +234,8 @@ impl Check<'_> {
             if !email.is_some_and(agrees) {
                 self.fault(format!("{name}: UID {} does not agree with its email {}", entry.uid, entry.email));
             }
-            if blobs.get(&entry.blob).is_none_or(|blob| blob.size != entry.size) {
+            let same_ending = ending == entry.ends_with_crlf;
+            if !same_ending || blobs.get(&entry.blob).is_none_or(|blob| blob.size != entry.size) {
                 self.fault(format!("{name}: UID {} does not agree with its blob {}", entry.uid, entry.blob));
             }
         }
@@ -248,7 +252,7 @@ impl Check<'_> {
                 self.fault(format!("email {id} claims a place that it does not have"));
             }
         }
-        Ok(())
+        Ok(endings)
     }
 
     /// Every blob is counted by as many emails as it says.
@@ -338,7 +342,7 @@ impl Check<'_> {
     }
 
     /// A blob's bytes against its hash, and its derived answers and thread keys against its bytes.
-    async fn check_content(&mut self, id: BlobId, blob: &BlobRecord) -> Result<(), StoreError> {
+    async fn check_content(&mut self, id: BlobId, blob: &BlobRecord, ending: Option<bool>) -> Result<(), StoreError> {
         let mut raw = None;
         let wanted = [BodyRange::whole(keys::blob(self.id, id))];
         let read = self
@@ -360,6 +364,9 @@ impl Check<'_> {
         if raw.len() as u64 != u64::from(blob.size) || BlobHash::of(&raw) != blob.hash {
             self.fault(format!("blob {id}: the content is not what its hash says"));
             return Ok(());
+        }
+        if ending.is_some_and(|ends_with_crlf| ends_with_crlf != raw.ends_with(b"\r\n")) {
+            self.fault(format!("blob {id}: an entry is wrong about the end of its last line"));
         }
         let fresh = Derived::of(&raw, &self.options.mime).encode();
         let mut same = false;

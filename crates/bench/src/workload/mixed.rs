@@ -11,7 +11,7 @@ pub fn run(site: &Site<'_>) -> Result<Sample> {
     for number in 0..16 {
         let mut client = ImapConnection::logged_in(site.server, site.transport, site.user(number)?)?;
         if site.round == 0 {
-            client.run("CREATE Sent")?;
+            client.run("CREATE Answers")?;
         }
         client.logout()?;
     }
@@ -40,7 +40,7 @@ fn session(site: &Site<'_>, number: usize, random: &mut SplitMix64) -> Result<()
         client.finish(tag)?;
     }
     client.run(&format!("STORE {} +FLAGS (\\Seen)", 1 + random.below(last)))?;
-    client.append("Sent", [site.mail.message(random.below(1000))])?;
-    client.run("STATUS Sent (MESSAGES UNSEEN)")?;
+    client.append("Answers", [site.mail.message(random.below(1000))])?;
+    client.run("STATUS Answers (MESSAGES UNSEEN)")?;
     client.logout()
 }

@@ -49,8 +49,9 @@ pub enum Effect {
 pub enum Rounds {
     /// In every round.
     Every,
-    /// In the first only: it takes long and hardly varies.
-    First,
+    /// Once, before all others, on servers that were just started: processes and memory that were left by other
+    /// workloads would hide what is looked for.
+    Once,
 }
 
 /// A row of the table.
@@ -207,7 +208,7 @@ pub const ALL: [Workload; 27] = [
         figure: Figure::Least("KiB"),
         target: Target::AtMost(15.0),
         run: idle::proportional,
-        rounds: Rounds::First,
+        rounds: Rounds::Once,
         note: "growth of all processes' PSS by connections in IDLE, INBOX selected",
         ..READS
     },
