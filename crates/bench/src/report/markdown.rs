@@ -55,7 +55,7 @@ fn introduction(comparison: &Comparison) -> String {
          best and the worst round. Ratios say how many times as good as the peer postrider is. CPU is the processor time that \
          the server spent, in percent of the time by the clock; *client* is that of the measuring client beside postrider, \
          which shares the machine. The peer is tuned: sdbox, login and mail processes that stay, authentication cache, \
-         `mail_fsync = optimized` (its default: mail that arrives is synced, changes of flags are not). postrider runs with its \
+         `mail_fsync = optimized` (its default: mail that arrives and expunges are synced, changes of flags are not). postrider runs with its \
          defaults and syncs before every positive answer.\n\n",
         shown(comparison.messages as f64),
         shown(comparison.sizes.0 as f64),
