@@ -1,9 +1,9 @@
 //! `compare`: every workload on every server in turn.
 
-use std::process::Command;
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::CompareArguments;
 use crate::driver::Transport;
@@ -11,7 +11,7 @@ use crate::fill;
 use crate::machine::Machine;
 use crate::mail::{Mail, Size};
 use crate::report::{self, Comparison, Row};
-use crate::server::{Kind, Server};
+use crate::server::{Kind, Server, write_out};
 use crate::site::{Sample, Scale, Site};
 use crate::statistics::shown;
 use crate::workload::{self, Effect, Rounds, Workload};
@@ -29,14 +29,16 @@ pub fn run(arguments: &CompareArguments) -> Result<()> {
     let scratch = common.scratch()?;
     let machine = Machine::measure(scratch.path())?;
     let mail = Mail::generate(common.seed, scale.messages, Size::Real);
-    let locals = fill::accounts(&scale);
-    let mut servers = Vec::new();
-    for kind in kinds {
-        servers.push(start(kind, &binary, scratch.path(), &locals, &mail, &scale)?);
-    }
-    let run = Run { servers: &servers, mail: &mail, scale, rounds: arguments.rounds.max(1) };
-    let rows = run.rows(workload::ALL.into_iter().filter(chosen).collect(), Transport::Plain)?;
-    let tls_rows = run.rows(workload::TLS.into_iter().filter(chosen).collect(), Transport::Tls)?;
+    let servers = start_all(&kinds, &binary, scratch.path(), &mail, &scale)?;
+    let rows = |workloads: &[Workload]| -> Vec<Row> {
+        workloads.iter().filter(|row| chosen(row)).map(|workload| Row::new(*workload, servers.len())).collect()
+    };
+    let (mut rows, mut tls_rows) = (rows(&workload::ALL), rows(&workload::TLS));
+    let mut run = Run { servers, mail: &mail, scale, rounds: arguments.rounds.max(1) };
+    run.once(&mut rows)?;
+    run.rounds(&mut rows, Transport::Plain)?;
+    run.rounds(&mut tls_rows, Transport::Tls)?;
+    let servers = run.servers;
     let versions = servers.iter().map(Server::version).collect::<Result<_>>()?;
     drop(servers);
     let comparison = Comparison {
@@ -55,40 +57,41 @@ pub fn run(arguments: &CompareArguments) -> Result<()> {
     report::write(&comparison, &output)
 }
 
-/// Starts a server and fills it.
-fn start(
-    kind: Kind,
-    binary: &std::path::Path,
-    parent: &std::path::Path,
-    locals: &[String],
-    mail: &Mail,
-    scale: &Scale,
-) -> Result<Server> {
-    println!("starting {} with {} accounts", kind.name(), locals.len());
-    let mut server = Server::start(kind, binary, parent, locals)?;
-    let begin = Instant::now();
-    fill::fill(&server, mail, scale)?;
-    server.stop()?;
-    server.start_again()?;
-    println!("filled {} in {:.1} s", kind.name(), begin.elapsed().as_secs_f64());
-    Ok(server)
+/// Starts the servers and fills them.
+fn start_all(kinds: &[Kind], binary: &Path, parent: &Path, mail: &Mail, scale: &Scale) -> Result<Vec<Server>> {
+    let locals = fill::accounts(scale);
+    let start = |kind: &Kind| -> Result<Server> {
+        println!("starting {} with {} accounts", kind.name(), locals.len());
+        let mut server = Server::start(*kind, binary, parent, &locals)?;
+        let begin = Instant::now();
+        fill::fill(&server, mail, scale)?;
+        server.start_to_be_measured()?;
+        println!("filled {} in {:.1} s", kind.name(), begin.elapsed().as_secs_f64());
+        Ok(server)
+    };
+    kinds.iter().map(start).collect()
 }
 
 /// What all workloads of a run share.
 struct Run<'a> {
-    servers: &'a [Server],
+    servers: Vec<Server>,
     mail: &'a Mail,
     scale: Scale,
     rounds: usize,
 }
 
 impl Run<'_> {
-    /// Runs the workloads, all rounds.
-    fn rows(&self, workloads: Vec<Workload>, transport: Transport) -> Result<Vec<Row>> {
-        let mut rows: Vec<Row> = workloads.into_iter().map(|workload| Row::new(workload, self.servers.len())).collect();
+    /// Runs the workloads that run once, and starts the servers anew behind them: a thousand idle connections leave the
+    /// peer with processes that were refused the kernel's notices of new mail, and never ask for them again.
+    fn once(&mut self, rows: &mut [Row]) -> Result<()> {
         for row in rows.iter_mut().filter(|row| row.workload.rounds == Rounds::Once) {
-            self.round(row, 0, transport)?;
+            self.round(row, 0, Transport::Plain)?;
         }
+        self.servers.iter_mut().try_for_each(|server| server.start_to_be_measured().map(drop))
+    }
+
+    /// Runs all other workloads, all rounds.
+    fn rounds(&self, rows: &mut [Row], transport: Transport) -> Result<()> {
         for round in 0..self.rounds {
             println!(
                 "round {} of {}{}",
@@ -100,7 +103,7 @@ impl Run<'_> {
                 self.round(row, round, transport)?;
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Runs one workload on each server; who begins changes with the round.
@@ -108,7 +111,7 @@ impl Run<'_> {
         for turn in 0..self.servers.len() {
             let index = (turn + round) % self.servers.len();
             let Some((server, samples)) = self.servers.get(index).zip(row.samples.get_mut(index)) else { continue };
-            for other in self.servers {
+            for other in &self.servers {
                 other.wait_until_quiescent()?;
             }
             let site = Site { server, mail: self.mail, scale: self.scale, transport, round };
@@ -128,12 +131,4 @@ impl Run<'_> {
 fn print_progress(workload: &Workload, server: &Server, sample: &Sample) {
     let seconds = sample.timing.map(|timing| format!("{:.2} s", timing.seconds)).unwrap_or_default();
     println!("  {:60} {:10} {:>12} {seconds}", workload.name, server.kind().name(), shown(sample.value));
-}
-
-/// Writes out what the kernel still holds, so that nobody pays for another's writing.
-fn write_out() -> Result<()> {
-    if !Command::new("sync").status().context("cannot run sync")?.success() {
-        bail!("sync failed");
-    }
-    Ok(())
 }

@@ -65,10 +65,8 @@ fn measure(kind: Kind, binary: &Path, folder: &Path, mail: &Mail, size: usize) -
     let mut server = Server::start(kind, binary, folder, &[String::from("reader")])?;
     let empty = server.disk_bytes();
     fill_inbox(&server, "reader", mail, 0, size)?;
-    server.wait_until_quiescent()?;
-    server.stop()?;
+    let start = server.start_to_be_measured()?.as_secs_f64() * 1000.0;
     let disk = server.disk_bytes().saturating_sub(empty) as f64 / size as f64;
-    let start = server.start_again()?.as_secs_f64() * 1000.0;
     let mut client = ImapConnection::logged_in(&server, Transport::Plain, server.account("reader")?)?;
     let cold = milliseconds(1, || client.run("SELECT INBOX").map(drop))?;
     let warm = milliseconds(TIMES, || client.run("SELECT INBOX").map(drop))?;

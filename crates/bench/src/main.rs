@@ -57,7 +57,8 @@ struct CompareArguments {
     /// Messages in the large mailbox; 30,000 unless told, 1,000 with --quick
     #[arg(long)]
     messages: Option<usize>,
-    /// Only workloads whose name contains this; nothing is written to docs/benchmarks then
+    /// Only workloads whose name contains this; nothing is written to docs/benchmarks then.
+    /// MOVE continues where COPY ended, and EXPUNGE where MOVE did
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }

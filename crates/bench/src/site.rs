@@ -50,7 +50,7 @@ impl Scale {
             pop3_messages: 250,
             stored: 300,
             copied: if messages < 30_000 { messages / 3 } else { 10_000 },
-            sessions: 50,
+            sessions: 200,
             idle: 1000,
             pushes: 6,
             reading_time: Duration::from_millis(800),

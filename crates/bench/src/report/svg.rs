@@ -63,17 +63,13 @@ fn bar(svg: &mut String, row: &Row, suffix: &str, ratio: f64, y: f64, scale: &Lo
     let _ = write!(
         svg,
         "<text x='{:.0}' y='{:.0}' font-size='12' text-anchor='end'>{}{suffix}</text>\
-         <rect x='{:.1}' y='{:.0}' width='{:.1}' height='14' rx='2' fill='{colour}'/>\
-         <text x='{:.1}' y='{:.0}' font-size='12'>{}×</text>",
+         <rect x='{:.1}' y='{:.0}' width='{:.1}' height='14' rx='2' fill='{colour}'/>",
         LABELS - 50.0,
         y + 12.0,
         escaped(&name),
         one.min(end),
         y + 1.0,
         (end - one).abs().max(1.0),
-        one.max(end) + 6.0,
-        y + 12.0,
-        shown(ratio),
     );
     if let Target::Ratio(goal) = row.workload.target {
         let x = scale.at(goal);
@@ -81,6 +77,14 @@ fn bar(svg: &mut String, row: &Row, suffix: &str, ratio: f64, y: f64, scale: &Lo
         let _ =
             write!(svg, "<line x1='{x:.1}' y1='{from:.0}' x2='{x:.1}' y2='{to:.0}' stroke='{INK}' stroke-width='2'/>");
     }
+    // The white border keeps the figure readable where it lies on a line.
+    let _ = write!(
+        svg,
+        "<text x='{:.1}' y='{:.0}' font-size='12' stroke='#ffffff' stroke-width='4' paint-order='stroke'>{}×</text>",
+        one.max(end) + 6.0,
+        y + 12.0,
+        shown(ratio),
+    );
 }
 
 fn grid_line(svg: &mut String, x: f64, height: f64, value: f64) {

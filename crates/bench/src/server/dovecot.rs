@@ -35,7 +35,7 @@ ssl_key = <FOLDER/key.pem
 disable_plaintext_auth = no
 mail_location = sdbox:~/sdbox
 first_valid_uid = 1
-mail_fsync = optimized
+mail_fsync = SYNCING
 mail_max_userip_connections = 0
 auth_cache_size = 4M
 namespace inbox {
@@ -113,15 +113,35 @@ pub(super) fn install() -> Result<()> {
     Ok(())
 }
 
-pub(super) fn prepare(server: &Server) -> Result<()> {
+/// When Dovecot syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Syncing {
+    /// Never: while it is filled, which nobody measures.
+    Never,
+    /// By default: what arrives, but not changes of flags.
+    Optimized,
+}
+
+/// Writes the configuration; it holds from the next start on.
+pub(super) fn configure(server: &Server, syncing: Syncing) -> Result<()> {
     let (folder, ports) = (&server.folder, &server.ports);
+    let syncing = match syncing {
+        Syncing::Never => "never",
+        Syncing::Optimized => "optimized",
+    };
     let text = CONFIGURATION
+        .replace("SYNCING", syncing)
         .replace("FOLDER", &folder.to_string_lossy())
         .replace("IMAPS_PORT", &ports.imaps.to_string())
         .replace("IMAP_PORT", &ports.imap.to_string())
         .replace("POP3_PORT", &ports.pop3.to_string())
         .replace("LMTP_PORT", &ports.lmtp.to_string());
-    fs::write(folder.join("dovecot.conf"), text).context("cannot write dovecot.conf")?;
+    fs::write(folder.join("dovecot.conf"), text).context("cannot write dovecot.conf")
+}
+
+pub(super) fn prepare(server: &Server) -> Result<()> {
+    configure(server, Syncing::Never)?;
+    let folder = &server.folder;
     let mut users = String::new();
     for account in &server.accounts {
         writeln!(users, "{}:{{PLAIN}}{}::::::", account.address, account.password)?;

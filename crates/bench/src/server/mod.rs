@@ -10,7 +10,6 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -70,7 +69,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Prepares the server's folder below `parent`, starts it and adds its accounts. `binary` is postrider's.
+    /// Prepares the server's folder below `parent`, starts it and adds its accounts. `binary` is postrider's. It is then
+    /// to be filled, and to be measured after [`start_to_be_measured`](Self::start_to_be_measured).
     pub fn start(kind: Kind, binary: &Path, parent: &Path, locals: &[String]) -> Result<Self> {
         let folder = parent.join(kind.name());
         fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -88,6 +88,18 @@ impl Server {
             postrider::add_accounts(&server)?;
         }
         Ok(server)
+    }
+
+    /// Ends the time of filling, in which a server need not sync: writes out what the kernel holds and starts the server
+    /// anew, as it is to be measured. Tells how long the start took.
+    pub fn start_to_be_measured(&mut self) -> Result<Duration> {
+        self.wait_until_quiescent()?;
+        self.stop()?;
+        if self.kind == Kind::Dovecot {
+            dovecot::configure(self, dovecot::Syncing::Optimized)?;
+        }
+        write_out()?;
+        self.start_again()
     }
 
     /// Which server it is.
@@ -156,13 +168,15 @@ impl Server {
     }
 
     /// Stops the server in good order.
-    pub fn stop(&mut self) -> Result<()> {
+    fn stop(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         signal("-TERM", &child.id().to_string());
         let end = Instant::now() + START_TIME_MAX;
         while child.try_wait()?.is_none() {
             if Instant::now() > end {
-                signal("-KILL", &format!("-{}", child.id()));
+                for process in process::tree(child.id())? {
+                    signal("-KILL", &process.to_string());
+                }
                 bail!("{} did not end after SIGTERM", self.kind.name());
             }
             thread::sleep(Duration::from_millis(2));
@@ -171,13 +185,14 @@ impl Server {
     }
 
     /// Starts the server; tells how long it took until it greeted an IMAP client.
-    pub fn start_again(&mut self) -> Result<Duration> {
+    fn start_again(&mut self) -> Result<Duration> {
         let mut command = match self.kind {
             Kind::Postrider => postrider::command(self),
             Kind::Dovecot => dovecot::command(self),
         };
         let log = File::options().create(true).append(true).open(self.folder.join("server.log"))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        // It stays in this program's process group: who interrupts the measuring in a terminal ends the server, too.
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let begin = Instant::now();
         self.child = Some(command.spawn().with_context(|| format!("cannot start {command:?}"))?);
         while !self.greets() {
@@ -222,6 +237,14 @@ impl Drop for Server {
 /// Installs the peer's Debian packages if they are missing.
 pub fn install_peer() -> Result<()> {
     dovecot::install()
+}
+
+/// Writes out what the kernel still holds, so that nobody pays for another's writing.
+pub fn write_out() -> Result<()> {
+    if !Command::new("sync").status().context("cannot run sync")?.success() {
+        bail!("sync failed");
+    }
+    Ok(())
 }
 
 /// Sends a signal by the `kill` program: the standard library has only SIGKILL, for one process.

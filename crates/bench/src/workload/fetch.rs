@@ -7,7 +7,7 @@ use crate::driver::Totals;
 use crate::site::{Sample, Site};
 
 /// Bodies that each of 16 connections fetches in a run.
-const RANDOM_BODIES: usize = 400;
+const RANDOM_BODIES: usize = 1200;
 /// Commands a connection has under way.
 const PIPELINED: usize = 8;
 

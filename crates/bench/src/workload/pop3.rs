@@ -8,28 +8,34 @@ use postrider_testkit::server::Account;
 use crate::driver::{ImapConnection, Pop3Connection};
 use crate::site::{Sample, Site};
 
-/// A session of a program that leaves mail on the server.
+/// Sessions of each connection, one after the other: one alone is soon over.
+const READ_TIMES: usize = 5;
+
+/// Sessions of a program that leaves mail on the server.
 pub fn read(site: &Site<'_>) -> Result<Sample> {
     let retrieve = commands("RETR", site.scale.pop3_messages);
-    sessions(site, "pop", |account| {
-        let mut client = Pop3Connection::logged_in(site.server, account)?;
-        client.send("UIDL\r\nLIST\r\n")?;
-        client.content()?;
-        client.content()?;
-        client.send(&retrieve)?;
+    sessions(site, "pop", READ_TIMES * site.scale.pop3_messages, |account| {
         let mut bytes = 0;
-        for _ in 0..site.scale.pop3_messages {
-            bytes += client.content()?;
+        for _ in 0..READ_TIMES {
+            let mut client = Pop3Connection::logged_in(site.server, account)?;
+            client.send("UIDL\r\nLIST\r\n")?;
+            client.content()?;
+            client.content()?;
+            client.send(&retrieve)?;
+            for _ in 0..site.scale.pop3_messages {
+                bytes += client.content()?;
+            }
+            client.send("QUIT\r\n")?;
+            client.confirmed()?;
         }
-        client.send("QUIT\r\n")?;
-        client.confirmed()?;
         Ok(bytes)
     })
 }
 
 /// A session of a program that fetches mail away; the maildrops are filled before.
 pub fn empty(site: &Site<'_>) -> Result<Sample> {
-    let messages = site.scale.pop3_messages;
+    // Half as many as are read: filling takes its time.
+    let messages = site.scale.pop3_messages / 2;
     for number in 0..site.scale.pop3_accounts {
         let account = site.server.account(&format!("dele{number:03}"))?;
         let mut client = ImapConnection::logged_in(site.server, site.transport, account)?;
@@ -38,7 +44,7 @@ pub fn empty(site: &Site<'_>) -> Result<Sample> {
     }
     site.server.wait_until_quiescent()?;
     let (retrieve, delete) = (commands("RETR", messages), commands("DELE", messages));
-    sessions(site, "dele", |account| {
+    sessions(site, "dele", messages, |account| {
         let mut client = Pop3Connection::logged_in(site.server, account)?;
         let mut bytes = 0;
         client.send(&retrieve)?;
@@ -55,7 +61,13 @@ pub fn empty(site: &Site<'_>) -> Result<Sample> {
     })
 }
 
-fn sessions(site: &Site<'_>, prefix: &str, session: impl Fn(&Account) -> Result<u64> + Sync) -> Result<Sample> {
+/// A session of each account at once; `messages` is what each of them handles.
+fn sessions(
+    site: &Site<'_>,
+    prefix: &str,
+    messages: usize,
+    session: impl Fn(&Account) -> Result<u64> + Sync,
+) -> Result<Sample> {
     let accounts = site.scale.pop3_accounts;
     let account = |number: usize| site.server.account(&format!("{prefix}{number:03}"));
     // The first login of an account is dear; it is not what is measured.
@@ -65,7 +77,7 @@ fn sessions(site: &Site<'_>, prefix: &str, session: impl Fn(&Account) -> Result<
         client.confirmed()?;
     }
     let (timing, bytes) = site.concurrently(accounts, |_| Ok(()), |number, ()| session(account(number)?))?;
-    Ok(Sample::rate((accounts * site.scale.pop3_messages) as f64, timing, bytes))
+    Ok(Sample::rate((accounts * messages) as f64, timing, bytes))
 }
 
 fn commands(name: &str, count: usize) -> String {
