@@ -1,14 +1,16 @@
 //! `compare`: every workload on every server in turn.
 
+use std::cell::Cell;
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::CompareArguments;
 use crate::driver::Transport;
 use crate::fill;
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::mail::{Mail, Size};
 use crate::report::{self, Comparison, Row};
 use crate::server::{Kind, Server, write_out};
@@ -34,7 +36,8 @@ pub fn run(arguments: &CompareArguments) -> Result<()> {
         workloads.iter().filter(|row| chosen(row)).map(|workload| Row::new(*workload, servers.len())).collect()
     };
     let (mut rows, mut tls_rows) = (rows(&workload::ALL), rows(&workload::TLS));
-    let mut run = Run { servers, mail: &mail, scale, rounds: arguments.rounds.max(1) };
+    let disk = Disk { folder: scratch.path(), syncs: machine.syncs, patience: Cell::new(PATIENCE) };
+    let mut run = Run { servers, mail: &mail, scale, rounds: arguments.rounds.max(1), disk };
     run.once(&mut rows)?;
     run.rounds(&mut rows, Transport::Plain)?;
     run.rounds(&mut tls_rows, Transport::Tls)?;
@@ -78,6 +81,37 @@ struct Run<'a> {
     mail: &'a Mail,
     scale: Scale,
     rounds: usize,
+    disk: Disk<'a>,
+}
+
+/// How long a run waits in all for a disk that has become slow.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long one look at the disk takes.
+const LOOK: Duration = Duration::from_millis(60);
+
+/// The disk under the servers.
+///
+/// A rented machine's disk may be slowed down to a tenth once it was used much, and becomes fast again after a while. Who
+/// happens to write in such a moment would lose.
+struct Disk<'a> {
+    folder: &'a Path,
+    /// Syncs per second at the beginning of the run.
+    syncs: f64,
+    patience: Cell<Duration>,
+}
+
+impl Disk<'_> {
+    /// Waits, but not for ever, until the disk is about as fast as at the beginning; tells how fast it is.
+    fn wait_until_fast(&self) -> Result<f64> {
+        loop {
+            let syncs = machine::syncs(self.folder, LOOK)?;
+            if syncs > self.syncs / 2.0 || self.patience.get().is_zero() {
+                return Ok(syncs);
+            }
+            thread::sleep(Duration::from_secs(1));
+            self.patience.set(self.patience.get().saturating_sub(Duration::from_secs(1)));
+        }
+    }
 }
 
 impl Run<'_> {
@@ -114,12 +148,16 @@ impl Run<'_> {
             for other in &self.servers {
                 other.wait_until_quiescent()?;
             }
+            let syncs = match row.workload.effect {
+                Effect::Reads => None,
+                Effect::Writes => Some(self.disk.wait_until_fast()?),
+            };
             let site = Site { server, mail: self.mail, scale: self.scale, transport, round };
             let sample = (row.workload.run)(&site)
                 .inspect_err(|_| eprintln!("the end of {}'s log:\n{}", server.kind().name(), server.log_end()))
                 .with_context(|| format!("{} failed on {}", row.workload.name, server.kind().name()))?;
             print_progress(&row.workload, server, &sample);
-            samples.push(sample);
+            samples.push(Sample { syncs, ..sample });
             if row.workload.effect == Effect::Writes {
                 write_out()?;
             }

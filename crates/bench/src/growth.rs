@@ -104,7 +104,8 @@ fn write(machine: &Machine, mail: &Mail, results: &[(Kind, Results)], output: &P
     let _ = write!(
         text,
         "One mailbox of growing size; messages of {} bytes in the median, {} in the mean. Cold is the first SELECT after a \
-         start of the server, with the kernel's page cache as it is. Times are medians of {TIMES}.\n\n",
+         start of the server, with the kernel's page cache as it is. Times are medians of {TIMES}. Memory counts \
+         the pages of mapped files, too, such as postrider's database; the kernel takes those back when it needs them.\n\n",
         shown(median as f64),
         shown(mean as f64)
     );

@@ -52,7 +52,7 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             date: said("date", &["-u", "+%Y-%m-%d"])?,
             loopback_bytes: loopback_bytes()?,
-            syncs: syncs(folder)?,
+            syncs: syncs(folder, TIME)?,
             copy_bytes: copy_bytes(),
         })
     }
@@ -91,13 +91,14 @@ fn loopback_bytes() -> Result<f64> {
     Ok(bytes as f64 / seconds)
 }
 
-fn syncs(folder: &Path) -> Result<f64> {
+/// Appends of 4 KiB, each with fdatasync, per second, measured for this long.
+pub fn syncs(folder: &Path, time: Duration) -> Result<f64> {
     let path = folder.join("syncs");
     let mut file = File::create(&path)?;
     let block = [b'x'; 4096];
     let start = Instant::now();
     let mut count = 0_u32;
-    while start.elapsed() < TIME {
+    while start.elapsed() < time {
         file.write_all(&block)?;
         file.sync_data()?;
         count += 1;

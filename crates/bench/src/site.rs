@@ -95,17 +95,19 @@ pub struct Sample {
     pub check: u64,
     /// Times; none for what is not a rate.
     pub timing: Option<Timing>,
+    /// Syncs per second that the disk did just before, if the workload writes: disks have moods, rented ones above all.
+    pub syncs: Option<f64>,
 }
 
 impl Sample {
     /// `amount` done in this time.
     pub fn rate(amount: f64, timing: Timing, check: u64) -> Self {
-        Self { value: amount / timing.seconds.max(1e-9), check, timing: Some(timing) }
+        Self { value: amount / timing.seconds.max(1e-9), check, timing: Some(timing), syncs: None }
     }
 
     /// A figure that is no rate.
     pub const fn figure(value: f64) -> Self {
-        Self { value, check: 0, timing: None }
+        Self { value, check: 0, timing: None, syncs: None }
     }
 }
 

@@ -74,6 +74,7 @@ fn samples(row: &Row, server: usize) -> Value {
         "median": row.median(server),
         "values": row.values(server),
         "checks": samples.iter().map(|sample| sample.check).collect::<Vec<_>>(),
+        "syncs_per_second_before": samples.iter().map(|sample| sample.syncs).collect::<Vec<_>>(),
         "seconds": seconds(|timing| timing.seconds),
         "server_processor_seconds": seconds(|timing| timing.server_seconds),
         "client_processor_seconds": seconds(|timing| timing.client_seconds),

@@ -93,7 +93,7 @@ fn table(rows: &[Row]) -> String {
             figure(row, 1),
             row.ratio().map(|ratio| format!("{}×", shown(ratio))).unwrap_or_default(),
             processors(row),
-            row.workload.note
+            remark(row)
         );
     }
     text
@@ -106,6 +106,20 @@ fn figure(row: &Row, server: usize) -> String {
         return shown(median);
     }
     format!("{} ±{:.0} %", shown(median), spread(&values) * 50.0)
+}
+
+/// The row's note; and a warning if the disk was not equally fast for both.
+fn remark(row: &Row) -> String {
+    let note = row.workload.note.to_owned();
+    let syncs = |server: usize| row.median_of(server, |sample| sample.syncs);
+    match (syncs(0), syncs(1)) {
+        (Some(ours), Some(theirs)) if ours > 1.5 * theirs || theirs > 1.5 * ours => {
+            let warning =
+                format!("**the disk did {} syncs/s for postrider, {} for the peer**", shown(ours), shown(theirs));
+            if note.is_empty() { warning } else { format!("{note}; {warning}") }
+        }
+        _ => note,
+    }
 }
 
 /// Processor time in percent of the time by the clock.

@@ -56,7 +56,7 @@ pub fn ratios(comparison: &Comparison) -> String {
 fn bar(svg: &mut String, row: &Row, suffix: &str, ratio: f64, y: f64, scale: &LogScale) {
     let (one, end) = (scale.at(1.0), scale.at(ratio));
     let colour = if row.verdict() == Verdict::Reached { REACHED } else { MISSED };
-    let mut name: String = row.workload.name.chars().take(62).collect();
+    let mut name: String = row.workload.name.chars().take(46).collect();
     if name.len() < row.workload.name.len() {
         name.push('…');
     }
