@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::CompareArguments;
 use crate::driver::Transport;
@@ -37,6 +37,7 @@ pub fn run(arguments: &CompareArguments) -> Result<()> {
     };
     let (mut rows, mut tls_rows) = (rows(&workload::ALL), rows(&workload::TLS));
     let disk = Disk { folder: scratch.path(), syncs: machine.syncs, patience: Cell::new(PATIENCE) };
+    let peer = kinds.get(1).copied();
     let mut run = Run { servers, mail: &mail, scale, rounds: arguments.rounds.max(1), disk };
     run.once(&mut rows)?;
     run.rounds(&mut rows, Transport::Plain)?;
@@ -46,6 +47,7 @@ pub fn run(arguments: &CompareArguments) -> Result<()> {
     drop(servers);
     let comparison = Comparison {
         machine,
+        peer,
         versions,
         seed: common.seed,
         rounds: arguments.rounds.max(1),
@@ -115,17 +117,19 @@ impl Disk<'_> {
 }
 
 impl Run<'_> {
-    /// Runs the workloads that run once, and starts the servers anew behind them: a thousand idle connections leave the
-    /// peer with processes that were refused the kernel's notices of new mail, and never ask for them again.
+    /// Runs the workloads that run once, and starts the servers anew before each and behind them: a thousand idle
+    /// connections leave the peer with processes that were refused the kernel's notices of new mail, and never ask for
+    /// them again.
     fn once(&mut self, rows: &mut [Row]) -> Result<()> {
         for row in rows.iter_mut().filter(|row| row.workload.rounds == Rounds::Once) {
+            self.servers.iter_mut().try_for_each(|server| server.start_to_be_measured().map(drop))?;
             self.round(row, 0, Transport::Plain)?;
         }
         self.servers.iter_mut().try_for_each(|server| server.start_to_be_measured().map(drop))
     }
 
     /// Runs all other workloads, all rounds.
-    fn rounds(&self, rows: &mut [Row], transport: Transport) -> Result<()> {
+    fn rounds(&mut self, rows: &mut [Row], transport: Transport) -> Result<()> {
         for round in 0..self.rounds {
             println!(
                 "round {} of {}{}",
@@ -133,6 +137,11 @@ impl Run<'_> {
                 self.rounds,
                 if transport == Transport::Tls { ", TLS" } else { "" }
             );
+            // All others follow on servers that have answered everything before.
+            for row in rows.iter_mut().filter(|row| row.workload.rounds == Rounds::AfterStart) {
+                self.servers.iter_mut().try_for_each(|server| server.start_to_be_measured().map(drop))?;
+                self.round(row, round, transport)?;
+            }
             for row in rows.iter_mut().filter(|row| row.workload.rounds == Rounds::Every) {
                 self.round(row, round, transport)?;
             }
@@ -144,7 +153,13 @@ impl Run<'_> {
     fn round(&self, row: &mut Row, round: usize, transport: Transport) -> Result<()> {
         for turn in 0..self.servers.len() {
             let index = (turn + round) % self.servers.len();
-            let Some((server, samples)) = self.servers.get(index).zip(row.samples.get_mut(index)) else { continue };
+            let Some(server) = self.servers.get(index) else { continue };
+            if let Some(reason) = row.workload.needs.and_then(|needed| server.lacks(needed)) {
+                row.absences.insert(index, reason);
+            }
+            if row.absences.contains_key(&index) {
+                continue;
+            }
             for other in &self.servers {
                 other.wait_until_quiescent()?;
             }
@@ -153,11 +168,22 @@ impl Run<'_> {
                 Effect::Writes => Some(self.disk.wait_until_fast()?),
             };
             let site = Site { server, mail: self.mail, scale: self.scale, transport, round };
-            let sample = (row.workload.run)(&site)
-                .inspect_err(|_| eprintln!("the end of {}'s log:\n{}", server.kind().name(), server.log_end()))
-                .with_context(|| format!("{} failed on {}", row.workload.name, server.kind().name()))?;
-            print_progress(&row.workload, server, &sample);
-            samples.push(Sample { syncs, ..sample });
+            match (row.workload.run)(&site) {
+                Ok(sample) => {
+                    print_progress(&row.workload, server, &sample);
+                    row.add(index, Sample { syncs, ..sample });
+                }
+                Err(error) => {
+                    let (name, kind) = (row.workload.name, server.kind());
+                    eprintln!("the end of {}'s log:\n{}", kind.name(), server.log_end());
+                    // Ours must do everything. What a peer cannot do is left out, with the reason.
+                    if kind == Kind::Postrider {
+                        return Err(error.context(format!("{name} failed on {}", kind.name())));
+                    }
+                    eprintln!("{name} is left out of {}: {error:#}", kind.name());
+                    row.absences.insert(index, format!("{} failed: {error:#}", kind.name()));
+                }
+            }
             if row.workload.effect == Effect::Writes {
                 write_out()?;
             }

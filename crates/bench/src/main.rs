@@ -41,9 +41,10 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Run every workload on postrider and on a peer, and write docs/benchmarks/latest.*
+    /// Run every workload on postrider and on a peer, and write docs/benchmarks/latest.*; cyrus.* if the peer is Cyrus
     Compare(CompareArguments),
-    /// Measure mailboxes of growing size, and write docs/benchmarks/growth.*
+    /// Measure mailboxes of growing size and growing numbers of accounts, and write docs/benchmarks/growth.*;
+    /// growth-cyrus.* if the peer is Cyrus
     Growth(GrowthArguments),
 }
 
@@ -99,11 +100,14 @@ struct Common {
 enum Peer {
     /// Debian's Dovecot 2.3; its packages are installed if they are missing
     Dovecot,
+    /// Debian's Cyrus IMAP 3.6; its packages are installed if they are missing
+    Cyrus,
     /// Nothing: postrider alone
     None,
 }
 
 fn main() -> ExitCode {
+    process::raise_files_max();
     let result = match CommandLine::parse().command {
         Action::Compare(arguments) => compare::run(&arguments),
         Action::Growth(arguments) => growth::run(&arguments),
@@ -120,13 +124,13 @@ fn main() -> ExitCode {
 impl Common {
     /// The servers to be measured, ours first; installs the peer.
     fn servers(&self) -> Result<Vec<server::Kind>> {
-        match self.peer {
-            Peer::None => Ok(vec![server::Kind::Postrider]),
-            Peer::Dovecot => {
-                server::install_peer()?;
-                Ok(vec![server::Kind::Postrider, server::Kind::Dovecot])
-            }
-        }
+        let peer = match self.peer {
+            Peer::None => None,
+            Peer::Dovecot => Some(server::Kind::Dovecot),
+            Peer::Cyrus => Some(server::Kind::Cyrus),
+        };
+        peer.map_or(Ok(()), server::install)?;
+        Ok(std::iter::once(server::Kind::Postrider).chain(peer).collect())
     }
 
     /// The program to be measured; builds it if it is missing.

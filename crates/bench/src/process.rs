@@ -1,6 +1,7 @@
 //! What the kernel knows about a server's processes: processor time and memory, of the whole tree.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -61,6 +62,37 @@ pub fn memory(root: u32) -> Result<Memory> {
         sum.anonymous += field("Pss_Anon:");
     }
     Ok(sum)
+}
+
+/// Bytes of memory that the machine has left.
+pub fn memory_left() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// How many files this process may have open.
+pub fn files_max() -> usize {
+    files_limits().map_or(1024, |(soft, _)| soft)
+}
+
+/// Lets this process, and the servers that it will start, have as many files open as the system lets them. It is done by
+/// `prlimit` of util-linux: the standard library cannot.
+pub fn raise_files_max() {
+    let Some((soft, hard)) = files_limits().filter(|(soft, hard)| soft < hard) else { return };
+    let own = std::process::id().to_string();
+    let limits = format!("--nofile={hard}:{hard}");
+    let status = Command::new("prlimit").args(["--pid", &own, &limits]).stderr(Stdio::null()).status();
+    if !status.is_ok_and(|status| status.success()) {
+        eprintln!("cannot raise the limit of open files above {soft}: there will be fewer idle connections");
+    }
+}
+
+/// The soft and the hard limit of open files.
+fn files_limits() -> Option<(usize, usize)> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let mut fields = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace();
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// `fields` of user and system time: 2 for the process's own, 4 with its ended children's.

@@ -9,7 +9,7 @@ use postrider_testkit::server::Account;
 
 use crate::driver::{ImapConnection, Transport};
 use crate::mail::Mail;
-use crate::process;
+use crate::process::{self, Memory};
 use crate::server::Server;
 
 /// How much is done. Counts are of messages unless they say otherwise.
@@ -33,6 +33,8 @@ pub struct Scale {
     pub sessions: usize,
     /// Idle connections, for the memory of each.
     pub idle: usize,
+    /// Idle connections that are to be held at once.
+    pub held: usize,
     /// Messages that are told to idle sessions, one after the other.
     pub pushes: usize,
     /// The least time for which a reading workload is repeated.
@@ -52,6 +54,7 @@ impl Scale {
             copied: if messages < 30_000 { messages / 3 } else { 10_000 },
             sessions: 200,
             idle: 1000,
+            held: 10_000,
             pushes: 6,
             reading_time: Duration::from_millis(800),
         }
@@ -69,6 +72,7 @@ impl Scale {
             copied: messages / 3,
             sessions: 10,
             idle: 64,
+            held: 200,
             pushes: 2,
             reading_time: Duration::from_millis(50),
         }
@@ -97,17 +101,19 @@ pub struct Sample {
     pub timing: Option<Timing>,
     /// Syncs per second that the disk did just before, if the workload writes: disks have moods, rented ones above all.
     pub syncs: Option<f64>,
+    /// Memory of all processes when the figure was taken, if it was looked at.
+    pub memory: Option<Memory>,
 }
 
 impl Sample {
     /// `amount` done in this time.
     pub fn rate(amount: f64, timing: Timing, check: u64) -> Self {
-        Self { value: amount / timing.seconds.max(1e-9), check, timing: Some(timing), syncs: None }
+        Self { value: amount / timing.seconds.max(1e-9), check, timing: Some(timing), ..Self::figure(0.0) }
     }
 
     /// A figure that is no rate.
     pub const fn figure(value: f64) -> Self {
-        Self { value, check: 0, timing: None, syncs: None }
+        Self { value, check: 0, timing: None, syncs: None, memory: None }
     }
 }
 

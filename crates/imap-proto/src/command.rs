@@ -135,6 +135,10 @@ pub enum CommandBody {
     Expunge(Option<SequenceSet>),
     /// `SEARCH`
     Search(Search),
+    /// `SORT` (RFC 5256)
+    Sort(Sort),
+    /// `THREAD` (RFC 5256)
+    Thread(Thread),
     /// `FETCH`
     Fetch(Fetch),
     /// `STORE`
@@ -294,7 +298,7 @@ pub struct Search {
     pub numbering: Numbering,
     /// `RETURN (…)`; `None` where the word was not given. `RETURN ()` means ALL (RFC 4731 §3.1).
     pub returns: Option<SearchReturn>,
-    /// `CHARSET …`, in capitals.
+    /// `CHARSET …`, in capitals; SORT and THREAD always have one.
     pub charset: Option<String>,
     /// The keys, all of which must match.
     pub keys: Vec<SearchKey>,
@@ -383,6 +387,74 @@ pub enum SearchKey {
     EmailId(String),
     /// `THREADID`
     ThreadId(String),
+}
+
+/// Arguments of `SORT`: a search whose result has an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sort {
+    /// What to sort by, the most important first; at least one.
+    pub criteria: Vec<SortCriterion>,
+    /// What to sort.
+    pub search: Search,
+}
+
+/// One thing that messages are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SortCriterion {
+    /// What is compared.
+    pub key: SortKey,
+    /// Which end comes first.
+    pub direction: SortDirection,
+}
+
+/// The order of one criterion; messages that are equal in all stay in the mailbox's order (RFC 5256 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortDirection {
+    /// The smaller first.
+    Ascending,
+    /// The larger first: `REVERSE`.
+    Descending,
+}
+
+/// What SORT compares (RFC 5256 §3, RFC 5957 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortKey {
+    /// `ARRIVAL`: INTERNALDATE
+    Arrival,
+    /// `CC`: the mailbox of the first address
+    Cc,
+    /// `DATE`: the Date field in UTC
+    Date,
+    /// `DISPLAYFROM`: the name of the first address
+    DisplayFrom,
+    /// `DISPLAYTO`
+    DisplayTo,
+    /// `FROM`
+    From,
+    /// `SIZE`
+    Size,
+    /// `SUBJECT`: the base subject
+    Subject,
+    /// `TO`
+    To,
+}
+
+/// Arguments of `THREAD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// How messages are put together.
+    pub algorithm: ThreadAlgorithm,
+    /// What to thread; it has no result options.
+    pub search: Search,
+}
+
+/// The algorithms of RFC 5256 §3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadAlgorithm {
+    /// `ORDEREDSUBJECT`
+    OrderedSubject,
+    /// `REFERENCES`
+    References,
 }
 
 /// Arguments of `FETCH`.

@@ -19,8 +19,10 @@ use postrider_imap_proto::encode::mailbox_size::{encode_exists, encode_expunge, 
 use postrider_imap_proto::encode::mailbox_status::{StatusValue, encode_mailbox_status};
 use postrider_imap_proto::encode::namespace::{Namespace, encode_namespace};
 use postrider_imap_proto::encode::search::{EsearchResponse, encode_esearch, encode_search};
+use postrider_imap_proto::encode::sort::encode_sort;
 use postrider_imap_proto::encode::status::{Status, encode_status};
 use postrider_imap_proto::encode::string::Utf8Quoting;
+use postrider_imap_proto::encode::thread::{ThreadLinks, encode_thread};
 use postrider_imap_proto::encode::vanished::{Vanished, encode_vanished};
 use postrider_imap_proto::mailbox_name::NameEncoding;
 
@@ -201,6 +203,101 @@ fn sizes_flags_and_searches() {
     check(Peer::Ignorant, "* ESEARCH (TAG \"A282\") UID MIN 2 MAX 17 ALL 2,10:17 COUNT 9 MODSEQ 1236532\r\n", |out| {
         encode_esearch(out, &full)
     });
+}
+
+#[test]
+fn sorted_and_threaded_messages() {
+    check(Peer::Agrees, "* SORT 5 3 4 1 2\r\n", |out| encode_sort(out, [5, 3, 4, 1, 2], None));
+    check(Peer::Ignorant, "* SORT 5 3 (MODSEQ 17)\r\n", |out| encode_sort(out, [5, 3], Some(17)));
+    check(Peer::Reads, "* SORT\r\n", |out| encode_sort(out, [], None));
+    let sorted = EsearchResponse {
+        tag: Some("E01"),
+        numbering: Numbering::Uid,
+        min: None,
+        max: None,
+        all: Some(&[(23, 23), (22, 22), (7, 9), (3, 3)]),
+        count: None,
+        modseq: None,
+    };
+    check(Peer::Ignorant, "* ESEARCH (TAG \"E01\") UID ALL 23,22,7:9,3\r\n", |out| encode_esearch(out, &sorted));
+}
+
+/// Threads from a table: each node's number, or none, with its children. The first are the roots.
+fn threads(roots: u32, nodes: &[(Option<u32>, &[u32])]) -> Vec<u8> {
+    let messages = nodes.iter().take_while(|(number, _)| number.is_some()).count();
+    let numbers: Vec<u32> = nodes[..messages].iter().filter_map(|(number, _)| *number).collect();
+    let first_child: Vec<u32> =
+        nodes.iter().map(|(_, children)| *children.first().unwrap_or(&ThreadLinks::NONE)).collect();
+    let mut next_sibling = vec![ThreadLinks::NONE; nodes.len()];
+    for pair in nodes.iter().flat_map(|(_, children)| children.windows(2)) {
+        next_sibling[pair[0] as usize] = pair[1];
+    }
+    let links = ThreadLinks { numbers: &numbers, first_child: &first_child, next_sibling: &next_sibling };
+    let mut out = Vec::new();
+    encode_thread(&mut out, (0..roots).chain(messages as u32..nodes.len() as u32), &links);
+    out
+}
+
+#[test]
+fn threads_are_told_as_the_standard_has_them() {
+    // RFC 5256 §4
+    let plain = threads(
+        2,
+        &[
+            (Some(2), &[]),
+            (Some(3), &[2]),
+            (Some(6), &[3, 5]),
+            (Some(4), &[4]),
+            (Some(23), &[]),
+            (Some(44), &[6]),
+            (Some(7), &[7]),
+            (Some(96), &[]),
+        ],
+    );
+    check(Peer::Agrees, "* THREAD (2)(3 6 (4 23)(44 7 96))\r\n", |out| out.extend(&plain));
+    let of_nobody = threads(0, &[(Some(3), &[]), (Some(5), &[]), (None, &[0, 1])]);
+    check(Peer::Agrees, "* THREAD ((3)(5))\r\n", |out| out.extend(&of_nobody));
+    let nested = threads(
+        1,
+        &[
+            (Some(1), &[1, 4]),
+            (Some(2), &[2, 3]),
+            (Some(3), &[]),
+            (Some(4), &[]),
+            (Some(5), &[]),
+            (Some(6), &[]),
+            (Some(7), &[]),
+            (None, &[5, 6]),
+        ],
+    );
+    check(Peer::Agrees, "* THREAD (1 (2 (3)(4))(5))((6)(7))\r\n", |out| out.extend(&nested));
+    check(Peer::Reads, "* THREAD\r\n", |out| out.extend(threads(0, &[])));
+}
+
+#[test]
+fn a_thread_may_be_as_deep_as_it_likes() {
+    let messages = 200_000;
+    let numbers: Vec<u32> = (1..=messages).collect();
+    let next: Vec<u32> = (1..messages).chain([ThreadLinks::NONE]).collect();
+    let none = vec![ThreadLinks::NONE; messages as usize];
+    let mut out = Vec::new();
+    encode_thread(&mut out, [0], &ThreadLinks { numbers: &numbers, first_child: &next, next_sibling: &none });
+    assert!(out.ends_with(b" 199999 200000)\r\n"));
+    // Every message has a reply that has none, and one that goes on.
+    let nodes = 2 * messages;
+    let numbers: Vec<u32> = (1..=nodes).collect();
+    let first_child: Vec<u32> =
+        (0..nodes).map(|node| if node % 2 == 0 && node + 2 < nodes { node + 1 } else { ThreadLinks::NONE }).collect();
+    let next_sibling: Vec<u32> =
+        (0..nodes).map(|node| if node % 2 == 1 { node + 1 } else { ThreadLinks::NONE }).collect();
+    out.clear();
+    encode_thread(
+        &mut out,
+        [0],
+        &ThreadLinks { numbers: &numbers, first_child: &first_child, next_sibling: &next_sibling },
+    );
+    assert!(out.starts_with(b"* THREAD (1 (2)(3 (4)(5 "));
+    assert!(out.ends_with(b"))))\r\n"));
 }
 
 #[test]

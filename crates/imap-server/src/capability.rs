@@ -6,7 +6,7 @@ use postrider_accounts::{Accounts, LoginConnection};
 const ALWAYS: [&str; 6] = ["IMAP4rev2", "IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE"];
 
 /// After login: the rest.
-const AUTHENTICATED: [&str; 25] = [
+const AUTHENTICATED: [&str; 30] = [
     "IDLE",
     "NAMESPACE",
     "UIDPLUS",
@@ -16,6 +16,11 @@ const AUTHENTICATED: [&str; 25] = [
     "ESEARCH",
     "SEARCHRES",
     "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",

@@ -72,6 +72,8 @@ pub(crate) fn facts(command: &CommandBody) -> Facts {
         C::Unselect => ("UNSELECT", Selected, Tells::Nothing),
         C::Expunge(_) => ("EXPUNGE", Selected, Everything),
         C::Search(search) => ("SEARCH", Selected, by_number(search.numbering)),
+        C::Sort(sort) => ("SORT", Selected, by_number(sort.search.numbering)),
+        C::Thread(thread) => ("THREAD", Selected, by_number(thread.search.numbering)),
         C::Fetch(fetch) => ("FETCH", Selected, by_number(fetch.numbering)),
         C::Store(store) => ("STORE", Selected, by_number(store.numbering)),
         C::Copy(_) => ("COPY", Selected, Everything),

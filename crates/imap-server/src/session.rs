@@ -240,6 +240,8 @@ impl<S: Stream> Session<S> {
             CommandBody::Unselect => self.unselect(),
             CommandBody::Expunge(set) => self.expunge(set.as_ref()).await,
             CommandBody::Search(search) => self.search(tag, search).await,
+            CommandBody::Sort(sort) => self.sort(tag, sort).await,
+            CommandBody::Thread(thread) => self.thread(thread).await,
             CommandBody::Fetch(fetch) => self.fetch(fetch).await,
             CommandBody::Store(store) => self.store(store).await,
             CommandBody::Copy(copy) => self.copy(copy).await,

@@ -8,7 +8,7 @@ use encoding_rs::{Encoding, WINDOWS_1252};
 use mail_parser::decoders::charsets::{DecoderFnc, map::charset_decoder};
 
 /// How the octets of a text are to be read.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Charset {
     /// An encoding that can be decoded piece by piece.
     Streaming(&'static Encoding),

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use crate::charset::Charset;
 use crate::header::slice;
 use crate::line_ends::with_crlf;
@@ -131,6 +133,25 @@ impl Decoder {
     }
 }
 
+/// Stands in [`BASE64_VALUES`] for octets that are no digits.
+const NO_DIGIT: u8 = 0xff;
+
+/// The value of each base64 digit.
+const BASE64_VALUES: [u8; 256] = {
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < digits.len() {
+        values[digits[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+fn base64_value(digit: u8) -> u8 {
+    BASE64_VALUES.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT)
+}
+
 /// RFC 2045 §6.8; octets outside the alphabet are ignored, data may go on after padding.
 #[derive(Default)]
 pub(crate) struct Base64Decoder {
@@ -140,26 +161,30 @@ pub(crate) struct Base64Decoder {
 
 impl Base64Decoder {
     pub(crate) fn decode(&mut self, piece: &[u8], decoded: &mut Vec<u8>) {
-        for &byte in piece {
-            let digit = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                b'=' => {
-                    self.finish(decoded);
-                    continue;
-                }
-                _ => continue,
-            };
-            self.group = self.group << 6 | u32::from(digit);
-            self.digits += 1;
-            if self.digits == 4 {
-                let [_, first, second, third] = self.group.to_be_bytes();
-                decoded.extend_from_slice(&[first, second, third]);
-                *self = Self::default();
+        decoded.reserve(piece.len() / 4 * 3 + 3);
+        let mut rest = piece;
+        loop {
+            if self.digits == 0 {
+                rest = decode_groups(rest, decoded);
             }
+            let Some((byte, after)) = rest.split_first() else { return };
+            self.decode_byte(*byte, decoded);
+            rest = after;
+        }
+    }
+
+    fn decode_byte(&mut self, byte: u8, decoded: &mut Vec<u8>) {
+        let digit = match base64_value(byte) {
+            NO_DIGIT if byte == b'=' => return self.finish(decoded),
+            NO_DIGIT => return,
+            digit => digit,
+        };
+        self.group = self.group << 6 | u32::from(digit);
+        self.digits += 1;
+        if self.digits == 4 {
+            let [_, first, second, third] = self.group.to_be_bytes();
+            decoded.extend_from_slice(&[first, second, third]);
+            *self = Self::default();
         }
     }
 
@@ -174,8 +199,28 @@ impl Base64Decoder {
     }
 }
 
+/// Decodes whole groups of four digits up to the first that is none, and answers what is left.
+fn decode_groups<'a>(encoded: &'a [u8], decoded: &mut Vec<u8>) -> &'a [u8] {
+    let (groups, _) = encoded.as_chunks::<4>();
+    let mut done = 0;
+    for group in groups {
+        let [a, b, c, d] = group.map(base64_value);
+        if (a | b | c | d) & 0x80 != 0 {
+            break;
+        }
+        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+        let [_, first, second, third] = bits.to_be_bytes();
+        decoded.extend_from_slice(&[first, second, third]);
+        done += 4;
+    }
+    encoded.get(done..).unwrap_or_default()
+}
+
 /// The most white space held back because the line might end after it, in octets.
 const HELD_BYTES_MAX: usize = 1024;
+
+/// Text in many languages has an escape every few octets: so many are looked at before a search for the next begins.
+const NEAR_BYTES: usize = 12;
 
 /// RFC 2045 §6.7
 #[derive(Default)]
@@ -186,26 +231,73 @@ pub(crate) struct QuotedPrintableDecoder {
 
 impl QuotedPrintableDecoder {
     pub(crate) fn decode(&mut self, piece: &[u8], decoded: &mut Vec<u8>) {
-        for &byte in piece {
-            if self.held.first() == Some(&b'=') && self.escape(byte, decoded) {
-                continue;
+        decoded.reserve(piece.len());
+        let mut rest = piece;
+        while let Some((byte, after)) = rest.split_first() {
+            if self.held.is_empty() {
+                rest = self.decode_run(rest, decoded);
+            } else {
+                self.decode_byte(*byte, decoded);
+                rest = after;
             }
-            match byte {
-                b'=' => {
-                    decoded.append(&mut self.held);
-                    self.held.push(b'=');
+        }
+    }
+
+    /// Decodes up to the next escape or line end while nothing is held back; answers what is left.
+    fn decode_run<'a>(&mut self, encoded: &'a [u8], decoded: &mut Vec<u8>) -> &'a [u8] {
+        let is_end = |byte: &u8| matches!(byte, b'=' | b'\n');
+        let near = encoded.iter().take(NEAR_BYTES).position(is_end);
+        let at = near.or_else(|| memchr2(b'=', b'\n', encoded)).unwrap_or(encoded.len());
+        let (run, rest) = encoded.split_at_checked(at).unwrap_or((encoded, b""));
+        match rest {
+            [b'=', high, low, after @ ..] => {
+                decoded.extend_from_slice(run);
+                match (hex_value(*high), hex_value(*low)) {
+                    (Some(high), Some(low)) => {
+                        decoded.push(high << 4 | low);
+                        return after;
+                    }
+                    _ if (*high, *low) == (b'\r', b'\n') => return after,
+                    _ => self.held.push(b'='),
                 }
-                b' ' | b'\t' | b'\r' => self.hold(byte, decoded),
-                b'\n' => {
-                    // RFC 2045 §6.7 rule 3: white space at the end of a line was added on the way.
-                    let has_cr = self.held.last() == Some(&b'\r');
-                    self.held.clear();
-                    decoded.extend_from_slice(if has_cr { b"\r\n" } else { b"\n" });
+            }
+            [b'=', ..] => {
+                decoded.extend_from_slice(run);
+                self.held.push(b'=');
+            }
+            // White space at the end of a run may be the end of a line.
+            _ => {
+                let text = run.len() - run.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+                let (text, space) = run.split_at_checked(text).unwrap_or((run, b""));
+                decoded.extend_from_slice(text);
+                space.iter().for_each(|byte| self.hold(*byte, decoded));
+                if let [line_feed, ..] = rest {
+                    self.decode_byte(*line_feed, decoded);
                 }
-                _ => {
-                    decoded.append(&mut self.held);
-                    decoded.push(byte);
-                }
+            }
+        }
+        rest.get(1..).unwrap_or_default()
+    }
+
+    fn decode_byte(&mut self, byte: u8, decoded: &mut Vec<u8>) {
+        if self.held.first() == Some(&b'=') && self.escape(byte, decoded) {
+            return;
+        }
+        match byte {
+            b'=' => {
+                decoded.append(&mut self.held);
+                self.held.push(b'=');
+            }
+            b' ' | b'\t' | b'\r' => self.hold(byte, decoded),
+            b'\n' => {
+                // RFC 2045 §6.7 rule 3: white space at the end of a line was added on the way.
+                let has_cr = self.held.last() == Some(&b'\r');
+                self.held.clear();
+                decoded.extend_from_slice(if has_cr { b"\r\n" } else { b"\n" });
+            }
+            _ => {
+                decoded.append(&mut self.held);
+                decoded.push(byte);
             }
         }
     }
@@ -316,6 +408,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn runs_are_decoded_as_their_bytes_are(bytes in "[=A-Fa-f0-9 \t\r\n]{0,60}", spaces in 0usize..3000) {
+            let bytes = [bytes.as_bytes(), &b" ".repeat(spaces), b"\n", bytes.as_bytes()].concat();
+            let mut byte_by_byte = (Vec::new(), Vec::new());
+            let (mut base64, mut quoted) = (Base64Decoder::default(), QuotedPrintableDecoder::default());
+            for byte in &bytes {
+                base64.decode_byte(*byte, &mut byte_by_byte.0);
+                quoted.decode_byte(*byte, &mut byte_by_byte.1);
+            }
+            base64.finish(&mut byte_by_byte.0);
+            quoted.finish(&mut byte_by_byte.1);
+            prop_assert_eq!(decode(TransferEncoding::Base64, &[&bytes]), byte_by_byte.0);
+            prop_assert_eq!(decode(TransferEncoding::QuotedPrintable, &[&bytes]), byte_by_byte.1);
+        }
+
         #[test]
         fn pieces_do_not_matter(bytes in "[=A-Fa-f0-9 \t\r\n]{0,40}", cut in 0usize..40) {
             let bytes = bytes.as_bytes();

@@ -6,11 +6,11 @@
 //! | octets | content |
 //! |---|---|
 //! | 1 | version |
-//! | 1 | flags |
+//! | 2 | flags |
 //! | 2 | zone of the sent date, minutes east, signed |
 //! | 4 | length of the header block |
 //! | 8 | sent date, seconds since 1970, signed |
-//! | 4 × 13 | where each text ends, counted from the end of this table |
+//! | 4 × 20 | where each text ends, counted from the end of this table |
 //! | | the texts: see `Slot` |
 //!
 //! Numbers are big-endian.
@@ -21,27 +21,35 @@ use crate::address::{Address, Addresses};
 use crate::body_structure::{render_body, render_bodystructure};
 use crate::date::{SentDate, parse_date};
 use crate::envelope::render_envelope;
-use crate::header::{Fields, field_value, slice};
+use crate::header::{Fields, decode_unstructured, field_value, slice};
+use crate::header_index::{BLOCK_BYTES_MAX, encode_index};
 use crate::line_ends::has_bare_line_ends;
 use crate::message_id::message_ids;
 use crate::preview::preview;
+use crate::search::fold_case;
 use crate::structure::{MimeLimits, Structure};
 use crate::structure_codec::encode_structure;
 use crate::subject::{BaseSubject, base_subject};
 
 /// The version this code writes, and the only one it reads.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 /// Octets before the table of ends.
-pub(crate) const FIXED_BYTES: usize = 16;
+pub(crate) const FIXED_BYTES: usize = 17;
 
-pub(crate) const FLAG_HEADER_ASCII: u8 = 1;
-pub(crate) const FLAG_EIGHT_BIT: u8 = 1 << 1;
-pub(crate) const FLAG_NUL: u8 = 1 << 2;
-pub(crate) const FLAG_BARE_LINE_ENDS: u8 = 1 << 3;
-pub(crate) const FLAG_SENT_DATE: u8 = 1 << 4;
-pub(crate) const FLAG_PREVIEW: u8 = 1 << 5;
-pub(crate) const FLAG_MESSAGE_ID: u8 = 1 << 6;
-pub(crate) const FLAG_REPLY: u8 = 1 << 7;
+pub(crate) const FLAG_HEADER_ASCII: u16 = 1;
+pub(crate) const FLAG_EIGHT_BIT: u16 = 1 << 1;
+pub(crate) const FLAG_NUL: u16 = 1 << 2;
+pub(crate) const FLAG_BARE_LINE_ENDS: u16 = 1 << 3;
+pub(crate) const FLAG_SENT_DATE: u16 = 1 << 4;
+pub(crate) const FLAG_PREVIEW: u16 = 1 << 5;
+pub(crate) const FLAG_MESSAGE_ID: u16 = 1 << 6;
+pub(crate) const FLAG_REPLY: u16 = 1 << 7;
+/// The header block is here.
+pub(crate) const FLAG_HEADER: u16 = 1 << 8;
+/// The texts for searches are here.
+pub(crate) const FLAG_SEARCH_TEXTS: u16 = 1 << 9;
+/// There is a Subject field. The flags of the other [`HeaderText`]s follow in their order.
+pub(crate) const FLAG_SUBJECT: u16 = 1 << 10;
 
 /// The texts in the order of the table.
 #[derive(Clone, Copy)]
@@ -60,10 +68,70 @@ pub(crate) enum Slot {
     /// Ids with one space between them.
     References,
     Structure,
+    SubjectText,
+    FromText,
+    ToText,
+    CcText,
+    BccText,
+    /// See `header_index`.
+    HeaderIndex,
+    Header,
 }
 
 /// Number of slots.
-pub(crate) const SLOTS: usize = Slot::Structure as usize + 1;
+pub(crate) const SLOTS: usize = Slot::Header as usize + 1;
+
+/// A field whose text is kept for searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderText {
+    /// Subject
+    Subject,
+    /// From
+    From,
+    /// To
+    To,
+    /// Cc
+    Cc,
+    /// Bcc
+    Bcc,
+}
+
+impl HeaderText {
+    /// All of them, in the order of their flags and slots.
+    pub const ALL: [Self; 5] = [Self::Subject, Self::From, Self::To, Self::Cc, Self::Bcc];
+
+    /// The one of that field name, in any case.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|text| name.eq_ignore_ascii_case(text.name()))
+    }
+
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Subject => b"subject",
+            Self::From => b"from",
+            Self::To => b"to",
+            Self::Cc => b"cc",
+            Self::Bcc => b"bcc",
+        }
+    }
+
+    pub(crate) fn flag(self) -> u16 {
+        FLAG_SUBJECT << self as u16
+    }
+
+    pub(crate) fn slot(self) -> Slot {
+        match self {
+            Self::Subject => Slot::SubjectText,
+            Self::From => Slot::FromText,
+            Self::To => Slot::ToText,
+            Self::Cc => Slot::CcText,
+            Self::Bcc => Slot::BccText,
+        }
+    }
+}
+
+/// For each [`HeaderText`] the text of all its fields, nothing where there is none.
+pub type SearchTexts = [Option<String>; HeaderText::ALL.len()];
 
 /// What is known of a message without reading it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +174,11 @@ pub struct Derived {
     pub has_bare_line_ends: bool,
     /// Where the parts lie.
     pub structure: Structure,
+    /// Texts for searches: decoded, case folded, fields of one name with line feeds between; `None` where they are
+    /// together longer than [`MimeLimits::search_text_bytes_max`].
+    pub search_texts: Option<SearchTexts>,
+    /// The header block with its blank line; `None` where it is longer than [`MimeLimits::header_copy_bytes_max`].
+    pub header: Option<Vec<u8>>,
 }
 
 impl Derived {
@@ -138,6 +211,8 @@ impl Derived {
             has_nul: memchr(0, raw).is_some(),
             has_bare_line_ends: has_bare_line_ends(raw),
             structure,
+            search_texts: search_texts(block, limits.search_text_bytes_max),
+            header: (block.len() <= limits.header_copy_bytes_max.min(BLOCK_BYTES_MAX)).then(|| block.to_vec()),
         }
     }
 
@@ -146,6 +221,11 @@ impl Derived {
         let mut structure = Vec::new();
         encode_structure(&self.structure, &mut structure);
         let references = self.references.join(" ");
+        let header = self.header.as_deref().unwrap_or_default();
+        let mut header_index = Vec::new();
+        encode_index(header, &mut header_index);
+        let [subject, from, to, cc, bcc] =
+            HeaderText::ALL.map(|text| self.search_text(text).unwrap_or_default().as_bytes());
         let slots: [&[u8]; SLOTS] = [
             &self.envelope,
             &self.body_structure,
@@ -160,11 +240,19 @@ impl Derived {
             self.message_id.as_deref().unwrap_or_default().as_bytes(),
             references.as_bytes(),
             &structure,
+            subject,
+            from,
+            to,
+            cc,
+            bcc,
+            &header_index,
+            header,
         ];
         let sent = self.sent_date.unwrap_or(SentDate { unix_seconds: 0, zone_minutes: 0 });
         let mut bytes =
             Vec::with_capacity(FIXED_BYTES + 4 * SLOTS + slots.iter().map(|slot| slot.len()).sum::<usize>());
-        bytes.extend_from_slice(&[VERSION, self.flags()]);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&self.flags().to_be_bytes());
         bytes.extend_from_slice(&sent.zone_minutes.to_be_bytes());
         bytes.extend_from_slice(&self.header_bytes.to_be_bytes());
         bytes.extend_from_slice(&sent.unix_seconds.to_be_bytes());
@@ -177,7 +265,13 @@ impl Derived {
         bytes
     }
 
-    fn flags(&self) -> u8 {
+    fn search_text(&self, text: HeaderText) -> Option<&str> {
+        self.search_texts.as_ref()?.get(text as usize)?.as_deref()
+    }
+
+    fn flags(&self) -> u16 {
+        let texts = HeaderText::ALL.into_iter().filter(|text| self.search_text(*text).is_some());
+        let texts = texts.fold(0, |flags, text| flags | text.flag());
         [
             (FLAG_HEADER_ASCII, self.is_ascii_header),
             (FLAG_EIGHT_BIT, self.has_eight_bit),
@@ -187,10 +281,12 @@ impl Derived {
             (FLAG_PREVIEW, self.preview.is_some()),
             (FLAG_MESSAGE_ID, self.message_id.is_some()),
             (FLAG_REPLY, self.base_subject.is_reply_or_forward),
+            (FLAG_HEADER, self.header.is_some()),
+            (FLAG_SEARCH_TEXTS, self.search_texts.is_some()),
         ]
         .iter()
         .filter(|(_, is_set)| *is_set)
-        .fold(0, |flags, (flag, _)| flags | flag)
+        .fold(texts, |flags, (flag, _)| flags | flag)
     }
 }
 
@@ -199,6 +295,28 @@ fn first_address(block: &[u8], name: &[u8]) -> Option<Address> {
     let addresses =
         || Fields::new(block).filter(move |field| field.is(name)).flat_map(|field| Addresses::new(field.value));
     addresses().find(|address| matches!(address, Address::Mailbox { .. })).or_else(|| addresses().next())
+}
+
+/// What searches of the fields in [`HeaderText`] look at, as long as it is not longer than `bytes_max`.
+fn search_texts(block: &[u8], bytes_max: usize) -> Option<SearchTexts> {
+    let mut texts = SearchTexts::default();
+    let mut bytes = 0;
+    for field in Fields::new(block) {
+        let Some(text) = HeaderText::named(field.name).and_then(|text| texts.get_mut(text as usize)) else { continue };
+        let folded = fold_case(&decode_unstructured(field.value));
+        bytes += folded.len() + 1;
+        if bytes > bytes_max {
+            return None;
+        }
+        match text {
+            Some(before) => {
+                before.push('\n');
+                before.push_str(&folded);
+            }
+            None => *text = Some(folded),
+        }
+    }
+    Some(texts)
 }
 
 /// RFC 5256 §3 (THREAD=REFERENCES): In-Reply-To counts only where References says nothing, and only its first id.

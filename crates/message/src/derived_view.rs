@@ -2,9 +2,10 @@
 
 use crate::date::SentDate;
 use crate::derived::{
-    FIXED_BYTES, FLAG_BARE_LINE_ENDS, FLAG_EIGHT_BIT, FLAG_HEADER_ASCII, FLAG_MESSAGE_ID, FLAG_NUL, FLAG_PREVIEW,
-    FLAG_REPLY, FLAG_SENT_DATE, SLOTS, Slot, VERSION,
+    FIXED_BYTES, FLAG_BARE_LINE_ENDS, FLAG_EIGHT_BIT, FLAG_HEADER, FLAG_HEADER_ASCII, FLAG_MESSAGE_ID, FLAG_NUL,
+    FLAG_PREVIEW, FLAG_REPLY, FLAG_SEARCH_TEXTS, FLAG_SENT_DATE, HeaderText, SLOTS, Slot, VERSION,
 };
+use crate::header_index::IndexedHeader;
 use crate::structure::Structure;
 use crate::structure_codec::decode_structure;
 
@@ -19,14 +20,27 @@ pub enum DerivedError {
     Damaged,
 }
 
+/// What is known of a field's text without a look at the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchText<'a> {
+    /// The text of all fields of that name, decoded as [`decode_unstructured`](crate::decode_unstructured) does, folded as
+    /// [`fold_case`](crate::fold_case) does, with a line feed between two fields. A text that is searched for and has
+    /// line feeds itself could be found across two fields: for such a one look at the header.
+    Text(&'a str),
+    /// There is no such field.
+    NoField,
+    /// The texts were too long to be kept: look at the header.
+    NotKept,
+}
+
 /// A view of the stored form; it copies nothing but what it returns by value.
 #[derive(Debug, Clone, Copy)]
 pub struct DerivedView<'a> {
-    flags: u8,
+    flags: u16,
     zone_minutes: i16,
     header_bytes: u32,
     unix_seconds: i64,
-    ends: &'a [u8],
+    ends: &'a [[u8; 4]; SLOTS],
     texts: &'a [u8],
 }
 
@@ -39,9 +53,10 @@ impl<'a> DerivedView<'a> {
         }
         let (fixed, rest) = bytes.split_first_chunk::<FIXED_BYTES>().ok_or(DerivedError::Damaged)?;
         let (ends, texts) = rest.split_at_checked(4 * SLOTS).ok_or(DerivedError::Damaged)?;
-        let [_, flags, z0, z1, h0, h1, h2, h3, seconds @ ..] = *fixed;
+        let ends: &[[u8; 4]; SLOTS] = ends.as_chunks().0.try_into().map_err(|_| DerivedError::Damaged)?;
+        let [_, f0, f1, z0, z1, h0, h1, h2, h3, seconds @ ..] = *fixed;
         let view = Self {
-            flags,
+            flags: u16::from_be_bytes([f0, f1]),
             zone_minutes: i16::from_be_bytes([z0, z1]),
             header_bytes: u32::from_be_bytes([h0, h1, h2, h3]),
             unix_seconds: i64::from_be_bytes(seconds),
@@ -49,19 +64,17 @@ impl<'a> DerivedView<'a> {
             texts,
         };
         let mut last = 0;
-        for slot in 0..SLOTS {
-            let end = view.end(slot);
-            if end < last {
-                return Err(DerivedError::Damaged);
-            }
+        let mut is_ascending = true;
+        for end in ends {
+            let end = u32::from_be_bytes(*end);
+            is_ascending &= last <= end;
             last = end;
         }
-        if last == texts.len() { Ok(view) } else { Err(DerivedError::Damaged) }
+        if is_ascending && last as usize == texts.len() { Ok(view) } else { Err(DerivedError::Damaged) }
     }
 
     fn end(&self, slot: usize) -> usize {
-        let bytes = self.ends.get(4 * slot..).and_then(|bytes| bytes.first_chunk::<4>());
-        bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize)
+        self.ends.get(slot).map_or(0, |end| u32::from_be_bytes(*end) as usize)
     }
 
     fn slot(&self, slot: Slot) -> &'a [u8] {
@@ -74,7 +87,7 @@ impl<'a> DerivedView<'a> {
         std::str::from_utf8(self.slot(slot)).unwrap_or_default()
     }
 
-    fn has(&self, flag: u8) -> bool {
+    fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
@@ -183,6 +196,25 @@ impl<'a> DerivedView<'a> {
     pub fn structure(&self) -> Result<Structure, DerivedError> {
         decode_structure(self.slot(Slot::Structure))
     }
+
+    /// What searches of that field look at.
+    pub fn search_text(&self, text: HeaderText) -> SearchText<'a> {
+        match (self.has(FLAG_SEARCH_TEXTS), self.has(text.flag())) {
+            (false, _) => SearchText::NotKept,
+            (true, false) => SearchText::NoField,
+            (true, true) => SearchText::Text(self.text(text.slot())),
+        }
+    }
+
+    /// The message's header block with its blank line; `None` where it was too long to be kept: read the message then.
+    pub fn header(&self) -> Option<&'a [u8]> {
+        self.has(FLAG_HEADER).then(|| self.slot(Slot::Header))
+    }
+
+    /// The same with a table of its fields.
+    pub fn indexed_header(&self) -> Option<IndexedHeader<'a>> {
+        Some(IndexedHeader::new(self.header()?, self.slot(Slot::HeaderIndex)))
+    }
 }
 
 #[cfg(test)]
@@ -219,11 +251,45 @@ mod tests {
     }
 
     #[test]
+    fn texts_for_searches_are_decoded_folded_and_joined() {
+        let raw = b"Subject: =?utf-8?q?CAF=C3=89?=\r\n\tNow\r\nTo: One <a@b>\r\nCC:\r\nto: TWO@c\r\n\r\nBcc: x\r\n";
+        let limits = MimeLimits { search_text_bytes_max: 27, ..MimeLimits::default() };
+        let bytes = Derived::of(raw, &limits).encode();
+        let view = DerivedView::parse(&bytes).unwrap();
+        for (text, expected) in [
+            (HeaderText::Subject, SearchText::Text("café\tnow")),
+            (HeaderText::From, SearchText::NoField),
+            (HeaderText::To, SearchText::Text("one <a@b>\ntwo@c")),
+            (HeaderText::Cc, SearchText::Text("")),
+            (HeaderText::Bcc, SearchText::NoField),
+        ] {
+            assert_eq!(view.search_text(text), expected, "{text:?}");
+        }
+        let limits = MimeLimits { search_text_bytes_max: 26, ..MimeLimits::default() };
+        let bytes = Derived::of(raw, &limits).encode();
+        let view = DerivedView::parse(&bytes).unwrap();
+        assert!(HeaderText::ALL.into_iter().all(|text| view.search_text(text) == SearchText::NotKept));
+    }
+
+    #[test]
+    fn a_header_within_the_bound_is_kept() {
+        let header_bytes = MESSAGE.len() - 13;
+        for (header_copy_bytes_max, is_kept) in [(header_bytes, true), (header_bytes - 1, false)] {
+            let limits = MimeLimits { header_copy_bytes_max, ..MimeLimits::default() };
+            let bytes = Derived::of(MESSAGE, &limits).encode();
+            let view = DerivedView::parse(&bytes).unwrap();
+            assert_eq!(view.header(), is_kept.then(|| &MESSAGE[..header_bytes]));
+            assert_eq!(view.indexed_header().map(|header| header.blank_line()), is_kept.then_some(&b"\r\n"[..]));
+        }
+    }
+
+    #[test]
     fn an_empty_message_has_no_derived_texts() {
         let bytes = Derived::of(b"", &MimeLimits::default()).encode();
         let view = DerivedView::parse(&bytes).unwrap();
         assert_eq!((view.preview(), view.sent_date(), view.message_id()), (None, None, None));
         assert_eq!(view.references().count(), 0);
+        assert_eq!(view.header(), Some(&b""[..]));
     }
 
     #[test]
@@ -251,6 +317,7 @@ mod tests {
             bytes[0] = VERSION;
             if let Ok(view) = DerivedView::parse(&bytes) {
                 let _ = (view.envelope(), view.preview(), view.structure(), view.references().count());
+                let _ = (view.search_text(HeaderText::Bcc), view.header());
             }
         }
     }

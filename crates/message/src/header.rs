@@ -97,12 +97,12 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-fn trim_line_end(bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-fn split_field(text: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split_field(text: &[u8]) -> (&[u8], &[u8]) {
     let Some((name, value)) = memchr(b':', text).and_then(|at| text.split_at_checked(at)) else {
         return (b"", text);
     };

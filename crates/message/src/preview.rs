@@ -9,13 +9,21 @@ use crate::structure::{Part, PartKind, Structure};
 
 /// RFC 8970 §3.3: SHOULD be at most 200 characters.
 const PREVIEW_CHARACTERS_MAX: usize = 200;
-/// Octets of the encoded body that are looked at; text behind them is not reached.
-const ENCODED_BYTES_MAX: usize = 256 * 1024;
+/// Octets of the encoded body that are looked at, more only where the text in fewer does not fill a preview; text behind
+/// the last bound is not reached.
+const ENCODED_BYTES: [usize; 4] = [1024, 8 * 1024, 64 * 1024, 256 * 1024];
 
 /// The preview, or nothing where the message has no text to show (the server then answers with an empty string).
 pub fn preview(raw: &[u8], structure: &Structure) -> Option<String> {
     let part = first_text(&structure.root)?;
-    let text = collapse(&readable_text(raw, part, ENCODED_BYTES_MAX));
+    let mut text = String::new();
+    for bytes in ENCODED_BYTES {
+        text = collapse(&readable_text(raw, part, bytes));
+        // One short, as the last character may be a gap and a letter that did not fit any more.
+        if part.body.len() <= bytes || text.chars().count() + 1 >= PREVIEW_CHARACTERS_MAX {
+            break;
+        }
+    }
     (!text.is_empty()).then_some(text)
 }
 
@@ -34,11 +42,19 @@ fn first_text(part: &Part) -> Option<&Part> {
 /// The text of a leaf, decoded, without HTML markup; of its encoded body the first `encoded_bytes_max` octets count.
 pub(crate) fn readable_text(raw: &[u8], part: &Part, encoded_bytes_max: usize) -> String {
     let body = slice(raw, part.body.clone());
+    let is_cut = body.len() > encoded_bytes_max;
     let body = slice(body, 0..body.len().min(encoded_bytes_max));
     let Some(mut decoder) = Decoder::new(part.transfer_encoding()) else { return String::new() };
     let mut decoded = Vec::with_capacity(body.len());
     decoder.decode(body, &mut decoded);
     decoder.finish(&mut decoded);
+    if is_cut {
+        // Half a character at the cut would make UTF-8 look like something else.
+        let last = decoded.iter().rposition(|octet| *octet < 0x80 || *octet >= 0xc0).unwrap_or(0);
+        if decoded.get(last).is_some_and(|octet| *octet >= 0xc0) {
+            decoded.truncate(last);
+        }
+    }
     let text = part_charset(part).decode(&decoded);
     if part.is("text", "html") { html_to_text(&text) } else { text }
 }
@@ -105,6 +121,25 @@ mod tests {
             ("Subject: x\r\n\r\n \r\n", None),
         ] {
             assert_eq!(preview_of(raw.as_bytes()).as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_preview_is_the_same_whatever_the_text_behind_it() {
+        let markup = format!("<html><head><style>{}</style></head><body>", "p { margin: 0 }".repeat(500));
+        for (head, text) in [
+            ("Content-Type: text/plain\r\n\r\n", "naïve café — ".repeat(40)),
+            ("Content-Type: text/plain; charset=utf-8\r\n\r\n", "日本語の".repeat(60)),
+            ("Content-Type: text/html\r\n\r\n", format!("{markup}{}", "<b>où</b> &amp; quand ".repeat(100))),
+            ("Content-Type: text/plain\r\n\r\n", format!("{}few words", " \r\n".repeat(20_000))),
+        ] {
+            let alone = preview_of(format!("{head}{text}").as_bytes()).unwrap();
+            for more in 0..7 {
+                let longer = format!("{head}{text}{}{}", "x".repeat(more), " é".repeat(90_000));
+                let longer = preview_of(longer.as_bytes()).unwrap();
+                assert!(longer.starts_with(&alone), "{alone} / {longer}");
+                assert!(longer.chars().count() >= 199);
+            }
         }
     }
 

@@ -25,6 +25,10 @@ pub struct MimeLimits {
     pub boundary_bytes_max: usize,
     /// Number of message ids kept from References, the newest ones.
     pub references_max: usize,
+    /// Octets of a message's header block that is kept with the derived answers; at most 65,535.
+    pub header_copy_bytes_max: usize,
+    /// Octets of all texts together that are kept for searches of Subject and addresses.
+    pub search_text_bytes_max: usize,
 }
 
 impl MimeLimits {
@@ -41,6 +45,8 @@ impl Default for MimeLimits {
             parameters_max: 200,
             boundary_bytes_max: 256,
             references_max: 1000,
+            header_copy_bytes_max: 32 * 1024,
+            search_text_bytes_max: 16 * 1024,
         }
     }
 }

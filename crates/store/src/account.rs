@@ -3,6 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use postrider_engine::{BodyRange, Engine, ValueVisitor};
+use postrider_message::DerivedView;
 use tokio::sync::watch;
 
 use crate::{
@@ -16,6 +17,8 @@ use crate::{
         store_flags::{StoreFlags, StoredFlags},
         subscribe::Subscribe,
     },
+    chunk::Chunk,
+    digest::{Digest, DigestBudget, DigestBuilder},
     draft::read_records,
     error::StoreError,
     identifier::{AccountId, BlobId, EmailId, MailboxId, ModSeq},
@@ -24,6 +27,7 @@ use crate::{
     message::NewMessage,
     options::StoreOptions,
     record::{AccountRecord, ChangeKind, ChangeRecord, EmailRecord},
+    snapshot::Snapshot,
     special_use::SpecialUses,
     state::{AccountState, Mailbox},
     uid_set::UidSet,
@@ -40,6 +44,7 @@ pub struct Account {
     pub(crate) options: Arc<StoreOptions>,
     pub(crate) published: Arc<Published>,
     pub(crate) writer: WriterHandle,
+    pub(crate) digests: Arc<DigestBudget>,
 }
 
 impl Account {
@@ -131,6 +136,44 @@ impl Account {
     pub async fn derived(&self, blobs: &[BlobId], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
         let keys: Vec<Vec<u8>> = blobs.iter().map(|blob| keys::derived(self.id, *blob)).collect();
         Ok(self.engine.get(&keys, visit).await?)
+    }
+
+    /// The digests of a mailbox's messages, one for each chunk, in order: all their rows together are the messages of
+    /// `messages`. They are made of the derived answers when first asked for.
+    pub async fn digests(&self, messages: &Snapshot) -> Result<Vec<Arc<Digest>>, StoreError> {
+        let mut digests = Vec::with_capacity(messages.chunks().len());
+        for chunk in messages.chunks() {
+            let digest = match chunk.digest() {
+                Some(digest) => Arc::clone(digest),
+                None => {
+                    let digest = self.make_digest(chunk).await?;
+                    // Thousands of messages are read: others are to have their turn.
+                    tokio::task::yield_now().await;
+                    digest
+                }
+            };
+            digests.push(digest);
+        }
+        Ok(digests)
+    }
+
+    async fn make_digest(&self, chunk: &Chunk) -> Result<Arc<Digest>, StoreError> {
+        let blobs: Vec<BlobId> = chunk.rows().iter().map(|row| row.blob).collect();
+        let mut builder = DigestBuilder::new(blobs.len());
+        let mut is_whole = true;
+        self.derived(&blobs, &mut |_, derived| {
+            let view = derived.and_then(|bytes| DerivedView::parse(bytes).ok());
+            is_whole &= view.is_some();
+            builder.push(view.as_ref());
+            ControlFlow::Continue(())
+        })
+        .await?;
+        let (digest, has_room) = builder.finish(&self.digests);
+        // What cannot be read may be readable again after a repair.
+        if has_room && is_whole {
+            chunk.keep_digest(Arc::clone(&digest));
+        }
+        Ok(digest)
     }
 
     /// Reads pieces of blobs, as `(blob, offset, length)`; `visit` gets the position in `pieces` and the bytes, or `None` for

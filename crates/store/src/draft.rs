@@ -12,15 +12,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use postrider_engine::{Batch, Direction, Engine};
+use postrider_engine::{Batch, Engine};
 
 use crate::{
+    chunk::{CHUNK_ROWS, Chunk, Form},
     error::StoreError,
     identifier::{BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid},
     keys,
     message::NewMessage,
     options::StoreOptions,
     record::{self, BlobRecord, ChangeKind, ChangeRecord, EmailRecord, MailboxChange},
+    rows,
     snapshot::{Entry, Snapshot},
     state::{AccountState, Mailbox},
     uid_set::UidSet,
@@ -53,7 +55,12 @@ pub(crate) struct Draft {
     /// Wall-clock time of the group, seconds since 1970 (UTC).
     pub(crate) now: i64,
     previous_record: Option<Vec<u8>>,
-    entries: BTreeMap<(MailboxId, Uid), Option<Entry>>,
+    /// The messages of mailboxes as they are stored, of those whose messages are known.
+    stored: BTreeMap<MailboxId, Snapshot>,
+    /// Mailboxes that have other messages, or other flags, than are stored.
+    rows_changed: BTreeSet<MailboxId>,
+    /// Messages added to mailboxes of which the stored ones are not known.
+    added: BTreeMap<MailboxId, Vec<Entry>>,
     mailboxes: BTreeSet<MailboxId>,
     subscriptions: BTreeMap<String, bool>,
     emails: Known<EmailId, EmailRecord>,
@@ -83,7 +90,9 @@ impl Draft {
             state,
             now,
             previous_record: previous,
-            entries: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            rows_changed: BTreeSet::new(),
+            added: BTreeMap::new(),
             mailboxes: BTreeSet::new(),
             subscriptions: BTreeMap::new(),
             emails: HashMap::new(),
@@ -99,13 +108,14 @@ impl Draft {
     }
 
     /// The state to publish and the batch that makes it durable.
-    pub(crate) fn finish(mut self) -> Result<(AccountState, Batch), StoreError> {
+    pub(crate) async fn finish(mut self) -> Result<(AccountState, Batch), StoreError> {
         if let Some(error) = self.spoiled.take() {
             return Err(error);
         }
         self.trim_changes();
         let account = self.state.id;
         let mut batch = Batch::new();
+        self.write_rows(&mut batch).await?;
         for (name, subscribed) in &self.subscriptions {
             match subscribed {
                 true => batch.put(keys::subscription(account, name), []),
@@ -120,10 +130,6 @@ impl Draft {
                 }
                 None => batch.delete(keys::mailbox(account, *id)),
             }
-        }
-        for ((mailbox, uid), entry) in &self.entries {
-            let key = keys::entry(account, *mailbox, *uid);
-            write(&mut batch, key, entry.as_ref().map(record::encode_entry));
         }
         for (id, slot) in changed(self.emails) {
             write(&mut batch, keys::email(account, id), slot.map(|email| email.encode()));
@@ -159,6 +165,39 @@ impl Draft {
             batch.put(keys::account(account), self.state.record.encode());
         }
         Ok((self.state, batch))
+    }
+
+    /// Writes the rows of messages that are not as they are stored.
+    async fn write_rows(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        let account = self.state.id;
+        for id in std::mem::take(&mut self.rows_changed) {
+            let Some(mailbox) = self.state.mailbox_mut(id) else {
+                batch.delete_range(keys::rows(account, id));
+                continue;
+            };
+            if let Some(messages) = &mut mailbox.messages {
+                messages.seal();
+                mailbox.record.rows_open = messages.open_rows() as u32;
+                let stored = self.stored.remove(&id).unwrap_or_default();
+                rows::write_rows(account, id, &stored, messages, batch);
+                continue;
+            }
+            let added = self.added.remove(&id).unwrap_or_default();
+            let open = mailbox.record.rows_open as usize + added.len();
+            if open < CHUNK_ROWS {
+                mailbox.record.rows_open = open as u32;
+                rows::write_open_rows(account, id, &added, batch);
+                continue;
+            }
+            let stored = rows::load_open_rows(&*self.engine, account, id).await?;
+            let before = Snapshot::from_chunks([Chunk::new(Form::Open, stored.clone())]);
+            let mut after = before.clone();
+            added.into_iter().for_each(|row| after.push(row));
+            after.seal();
+            mailbox.record.rows_open = after.open_rows() as u32;
+            rows::write_rows(account, id, &before, &after, batch);
+        }
+        Ok(())
     }
 
     /// The log keeps a bounded number of changes; what is older goes, many at a time.
@@ -224,53 +263,55 @@ impl Draft {
         if let Some(messages) = &self.mailbox(id)?.messages {
             return Ok(messages.clone());
         }
-        let mut rows: BTreeMap<Uid, Entry> = BTreeMap::new();
-        let loaded = load_entries(&*self.engine, self.state.id, id, |entry| {
-            rows.insert(entry.uid, entry);
-        });
-        self.spoil_on_error(loaded.await)?;
+        let loaded = rows::load_rows(&*self.engine, self.state.id, id).await;
+        let stored = self.spoil_on_error(loaded)?;
+        let mut messages = stored.clone();
+        self.stored.insert(id, stored);
         // Messages that came in this very group are not in the engine yet.
-        for ((_, uid), entry) in self.entries.range((id, Uid(0))..=(id, Uid(u32::MAX))) {
-            match entry {
-                Some(entry) => rows.insert(*uid, *entry),
-                None => rows.remove(uid),
-            };
-        }
-        let messages = Snapshot::from_rows(rows.into_values());
+        self.added.remove(&id).unwrap_or_default().into_iter().for_each(|row| messages.push(row));
         if let Some(mailbox) = self.state.mailbox_mut(id) {
             mailbox.messages = Some(messages.clone());
         }
         Ok(messages)
     }
 
+    /// A mailbox of the draft whose rows are about to change.
+    fn rows_mut(&mut self, id: MailboxId) -> Result<&mut Mailbox, StoreError> {
+        if self.rows_changed.insert(id)
+            && !self.stored.contains_key(&id)
+            && let Some(messages) = &self.mailbox(id)?.messages
+        {
+            let messages = messages.clone();
+            self.stored.insert(id, messages);
+        }
+        self.mailbox_mut(id)
+    }
+
     /// Adds rows to the end of a mailbox; they have its next UIDs.
     pub(crate) fn add_entries(&mut self, id: MailboxId, added: &[Entry]) -> Result<(), StoreError> {
-        let mailbox = self.mailbox_mut(id)?;
-        for entry in added {
-            mailbox.record.counts.add(entry);
-            if let Some(messages) = &mut mailbox.messages {
-                messages.push(*entry);
-            }
-        }
+        let mailbox = self.rows_mut(id)?;
+        added.iter().for_each(|entry| mailbox.record.counts.add(entry));
         if let Some(last) = added.last() {
             mailbox.record.uid_next = Uid(last.uid.0.saturating_add(1));
         }
-        self.entries.extend(added.iter().map(|entry| ((id, entry.uid), Some(*entry))));
+        match &mut mailbox.messages {
+            Some(messages) => added.iter().for_each(|entry| messages.push(*entry)),
+            None => self.added.entry(id).or_default().extend_from_slice(added),
+        }
         Ok(())
     }
 
     /// Replaces rows of a mailbox, whose messages must have been asked for; `rows` ascend.
     pub(crate) fn replace_entries(&mut self, id: MailboxId, rows: &[(Entry, Entry)]) -> Result<(), StoreError> {
-        let mailbox = self.mailbox_mut(id)?;
+        let mailbox = self.rows_mut(id)?;
         for (before, after) in rows {
             mailbox.record.counts.subtract(before);
             mailbox.record.counts.add(after);
         }
-        let after: Vec<Entry> = rows.iter().map(|(_, after)| *after).collect();
         if let Some(messages) = &mut mailbox.messages {
+            let after: Vec<Entry> = rows.iter().map(|(_, after)| *after).collect();
             messages.replace(&after);
         }
-        self.entries.extend(after.iter().map(|entry| ((id, entry.uid), Some(*entry))));
         Ok(())
     }
 
@@ -279,7 +320,7 @@ impl Draft {
         self.read_emails(removed.iter().map(|entry| entry.email)).await?;
         self.read_blobs(removed.iter().map(|entry| entry.blob)).await?;
         let uids: UidSet = removed.iter().map(|entry| entry.uid).collect();
-        let mailbox = self.mailbox_mut(id)?;
+        let mailbox = self.rows_mut(id)?;
         for entry in removed {
             mailbox.record.counts.subtract(entry);
         }
@@ -287,7 +328,6 @@ impl Draft {
             messages.remove(&uids);
         }
         for entry in removed {
-            self.entries.insert((id, entry.uid), None);
             self.leave_place(entry, id);
         }
         Ok(())
@@ -481,32 +521,4 @@ pub(crate) async fn read_records<V: Send>(
         })
         .await?;
     failure.map_or(Ok(found), Err)
-}
-
-/// Reads the rows of a mailbox in the order of their UIDs.
-pub(crate) async fn load_entries(
-    engine: &(impl postrider_engine::Read + ?Sized),
-    account: crate::AccountId,
-    mailbox: MailboxId,
-    mut visit: impl FnMut(Entry) + Send,
-) -> Result<(), StoreError> {
-    let mut failure = None;
-    engine
-        .scan(&keys::entries(account, mailbox), Direction::Forward, &mut |key, value| {
-            let entry = keys::split_entry(key)
-                .ok_or_else(|| StoreError::Damaged("an entry has a malformed key".to_owned()))
-                .and_then(|(_, uid)| record::decode_entry(uid, value));
-            match entry {
-                Ok(entry) => {
-                    visit(entry);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        })
-        .await?;
-    failure.map_or(Ok(()), Err)
 }

@@ -65,6 +65,11 @@ impl FlagBits {
         Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
     }
 
+    /// The flags that are in both.
+    pub const fn intersection(self, other: Self) -> Self {
+        Self([self.0[0] & other.0[0], self.0[1] & other.0[1]])
+    }
+
     /// The flags here that are not in `other`.
     pub const fn without(self, other: Self) -> Self {
         Self([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])

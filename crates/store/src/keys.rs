@@ -8,7 +8,9 @@
 //! | `0x01` account | | counters of the account ([`crate::record::AccountRecord`]) |
 //! | `0x02` mailbox | mailbox id | name, counters, keywords ([`crate::record::MailboxRecord`]) |
 //! | `0x03` subscription | name | empty |
-//! | `0x10` entry | mailbox id, UID | a row of the snapshot ([`crate::snapshot::Entry`]) |
+//! | `0x10` row | mailbox id, `0`, UID | what never changes of the messages of a chunk ([`crate::rows`]) |
+//! | `0x10` row | mailbox id, `1`, UID | their flags |
+//! | `0x10` row | mailbox id, `2`, UID | a message that is in no sealed chunk yet ([`crate::snapshot::Entry`]) |
 //! | `0x20` email | email id | blob, received date, thread, where it is ([`crate::record::EmailRecord`]) |
 //! | `0x21` blob | blob id | hash, size, number of emails ([`crate::record::BlobRecord`]) |
 //! | `0x22` blob by hash | BLAKE3 hash | blob id |
@@ -30,7 +32,7 @@ use crate::identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq,
 const ACCOUNT: u8 = 0x01;
 const MAILBOX: u8 = 0x02;
 const SUBSCRIPTION: u8 = 0x03;
-const ENTRY: u8 = 0x10;
+const ROW: u8 = 0x10;
 const EMAIL: u8 = 0x20;
 const BLOB: u8 = 0x21;
 const BLOB_BY_HASH: u8 = 0x22;
@@ -92,24 +94,52 @@ pub(crate) fn tail(key: &[u8]) -> &[u8] {
     key.get(5..).unwrap_or_default()
 }
 
-pub(crate) fn entry(account: AccountId, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
-    with(with(table(account, ENTRY), &mailbox.0.to_be_bytes()), &uid.0.to_be_bytes())
+/// What a record of a mailbox's rows holds. The order is that of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowKind {
+    /// What never changes of the messages of a sealed chunk.
+    Fixed,
+    /// Their flags.
+    Flags,
+    /// One message that is in no sealed chunk.
+    Open,
 }
 
-pub(crate) fn entries(account: AccountId, mailbox: MailboxId) -> KeyRange {
-    KeyRange::prefix(with(table(account, ENTRY), &mailbox.0.to_be_bytes()))
+pub(crate) fn row(account: AccountId, mailbox: MailboxId, kind: RowKind, uid: Uid) -> Vec<u8> {
+    with(rows_of_kind(account, mailbox, kind), &uid.0.to_be_bytes())
+}
+
+fn rows_of_kind(account: AccountId, mailbox: MailboxId, kind: RowKind) -> Vec<u8> {
+    with(with(table(account, ROW), &mailbox.0.to_be_bytes()), &[kind as u8])
+}
+
+/// All rows of a mailbox.
+pub(crate) fn rows(account: AccountId, mailbox: MailboxId) -> KeyRange {
+    KeyRange::prefix(with(table(account, ROW), &mailbox.0.to_be_bytes()))
+}
+
+/// The open rows of a mailbox.
+pub(crate) fn open_rows(account: AccountId, mailbox: MailboxId) -> KeyRange {
+    KeyRange::prefix(rows_of_kind(account, mailbox, RowKind::Open))
 }
 
 /// All mailboxes' rows.
-pub(crate) fn all_entries(account: AccountId) -> KeyRange {
-    KeyRange::prefix(table(account, ENTRY))
+pub(crate) fn all_rows(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, ROW))
 }
 
-/// The mailbox and UID of an entry's key.
-pub(crate) fn split_entry(key: &[u8]) -> Option<(MailboxId, Uid)> {
+/// The mailbox, kind and UID of a row's key.
+pub(crate) fn split_row(key: &[u8]) -> Option<(MailboxId, RowKind, Uid)> {
     let (mailbox, rest) = tail(key).split_first_chunk::<4>()?;
+    let (kind, rest) = rest.split_first()?;
+    let kind = match kind {
+        0 => RowKind::Fixed,
+        1 => RowKind::Flags,
+        2 => RowKind::Open,
+        _ => return None,
+    };
     let uid: &[u8; 4] = rest.try_into().ok()?;
-    Some((MailboxId(u32::from_be_bytes(*mailbox)), Uid(u32::from_be_bytes(*uid))))
+    Some((MailboxId(u32::from_be_bytes(*mailbox)), kind, Uid(u32::from_be_bytes(*uid))))
 }
 
 pub(crate) fn email(account: AccountId, email: EmailId) -> Vec<u8> {

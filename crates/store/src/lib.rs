@@ -17,7 +17,10 @@
 
 mod account;
 mod change;
+mod chunk;
 mod codec;
+mod columns;
+mod digest;
 mod draft;
 mod error;
 mod flags;
@@ -27,6 +30,7 @@ mod load;
 mod message;
 mod options;
 mod record;
+mod rows;
 mod snapshot;
 mod special_use;
 mod state;
@@ -42,6 +46,7 @@ pub use change::{
     expunge::ExpungeOnly,
     store_flags::{FlagMode, StoreFlags, StoredFlags},
 };
+pub use digest::{Digest, FieldPresence, SortText};
 pub use error::StoreError;
 pub use flags::{Flag, FlagBits, KEYWORD_BYTES_MAX, KEYWORDS_MAX, KeywordTable};
 pub use identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};

@@ -20,6 +20,9 @@ pub struct StoreOptions {
     pub changes_kept_max: u64,
     /// How many accounts stay in memory after the last session left them.
     pub accounts_resident_max: usize,
+    /// How much memory may be held by what was gathered of messages for sorting, threading and searching, in bytes, for all
+    /// accounts together. With more mailboxes in use than that is enough for, it is gathered anew for each command.
+    pub digest_bytes_max: usize,
     /// Bounds of MIME parsing.
     pub mime: MimeLimits,
 }
@@ -34,6 +37,7 @@ impl Default for StoreOptions {
             quota_bytes: None,
             changes_kept_max: 100_000,
             accounts_resident_max: 1_000,
+            digest_bytes_max: 256 * 1024 * 1024,
             mime: MimeLimits::default(),
         }
     }

@@ -85,6 +85,8 @@ pub struct MailboxRecord {
     pub special_use: SpecialUses,
     /// Its messages, counted.
     pub counts: Counts,
+    /// How many of them are in no sealed chunk yet.
+    pub rows_open: u32,
     /// The keywords that its messages have or had.
     pub keywords: KeywordTable,
 }
@@ -131,6 +133,7 @@ impl MailboxRecord {
             .u32(self.counts.unseen)
             .u32(self.counts.deleted)
             .u64(self.counts.bytes)
+            .u32(self.rows_open)
             .u32(self.keywords.names().len() as u32);
         self.keywords.names().iter().fold(head, |encoder, name| encoder.text(name)).finish()
     }
@@ -150,6 +153,7 @@ impl MailboxRecord {
                 deleted: decoder.u32()?,
                 bytes: decoder.u64()?,
             },
+            rows_open: decoder.u32()?,
             keywords: KeywordTable::from_names(decoder.list(Decoder::text)?),
         };
         decoder.finish()?;

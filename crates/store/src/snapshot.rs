@@ -7,14 +7,11 @@
 use std::sync::Arc;
 
 use crate::{
+    chunk::{CHUNK_ROWS, Chunk, Form},
     flags::FlagBits,
     identifier::{BlobId, EmailId, ModSeq, Uid},
     uid_set::UidSet,
 };
-
-/// Rows in a full chunk. A single flag change copies one chunk, so it must be small; the list of chunks is
-/// copied too, so it must not be tiny.
-const CHUNK_ROWS: usize = 256;
 
 /// A message in a mailbox: what FETCH and SEARCH ask for most, without a look into the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +36,10 @@ pub struct Entry {
     pub ends_with_crlf: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Chunk {
-    rows: Vec<Entry>,
-}
-
-impl Chunk {
-    fn first_uid(&self) -> u32 {
-        self.rows.first().map_or(u32::MAX, |row| row.uid.0)
-    }
-}
-
 /// The messages of a mailbox in the order of their UIDs.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Never holds an empty chunk.
+    /// Never holds an empty chunk. Sealed ones come before open ones.
     chunks: Vec<Arc<Chunk>>,
     /// For each chunk, how many rows stand before it.
     starts: Vec<u32>,
@@ -80,7 +66,7 @@ impl Snapshot {
     pub fn get(&self, sequence: u32) -> Option<&Entry> {
         let position = sequence.checked_sub(1)?;
         let chunk = self.starts.partition_point(|&start| start <= position).checked_sub(1)?;
-        self.chunks.get(chunk)?.rows.get((position - self.starts.get(chunk)?) as usize)
+        self.chunks.get(chunk)?.rows().get((position - self.starts.get(chunk)?) as usize)
     }
 
     /// The sequence number of the first message whose UID is `uid` or larger; one past the end if there is none.
@@ -88,7 +74,7 @@ impl Snapshot {
         let after = self.chunks.partition_point(|chunk| chunk.first_uid() <= uid.0);
         let Some(index) = after.checked_sub(1) else { return 1 };
         let (Some(chunk), Some(start)) = (self.chunks.get(index), self.starts.get(index)) else { return 1 };
-        start + chunk.rows.partition_point(|row| row.uid < uid) as u32 + 1
+        start + chunk.rows().partition_point(|row| row.uid < uid) as u32 + 1
     }
 
     /// The message with `uid` and its sequence number.
@@ -99,12 +85,12 @@ impl Snapshot {
 
     /// The message with the largest UID.
     pub fn last(&self) -> Option<&Entry> {
-        self.chunks.last().and_then(|chunk| chunk.rows.last())
+        self.chunks.last().and_then(|chunk| chunk.rows().last())
     }
 
     /// All messages, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> + '_ {
-        self.chunks.iter().flat_map(|chunk| chunk.rows.iter())
+        self.chunks.iter().flat_map(|chunk| chunk.rows().iter())
     }
 
     /// Messages with sequence numbers from `low` to `high`, with those numbers.
@@ -112,7 +98,7 @@ impl Snapshot {
         let low = low.max(1);
         let first = self.starts.partition_point(|&start| start < low).saturating_sub(1);
         let skipped = self.starts.get(first).copied().unwrap_or(0);
-        let rows = self.chunks.iter().skip(first).flat_map(|chunk| chunk.rows.iter());
+        let rows = self.chunks.iter().skip(first).flat_map(|chunk| chunk.rows().iter());
         (skipped + 1..)
             .zip(rows)
             .skip_while(move |(sequence, _)| *sequence < low)
@@ -143,19 +129,23 @@ impl Snapshot {
         self.replace(&rows);
     }
 
-    /// Builds a snapshot from rows in ascending order of UID.
-    pub(crate) fn from_rows(rows: impl IntoIterator<Item = Entry>) -> Self {
-        let mut snapshot = Self::empty();
-        let mut chunk = Chunk::default();
-        for row in rows {
-            chunk.rows.push(row);
-            if chunk.rows.len() == CHUNK_ROWS {
-                snapshot.chunks.push(Arc::new(std::mem::take(&mut chunk)));
-            }
-        }
-        if !chunk.rows.is_empty() {
-            snapshot.chunks.push(Arc::new(chunk));
-        }
+    /// The sequence number of the first message that lacks `flags`. Chunks in which all messages have them are skipped.
+    pub fn first_without(&self, flags: FlagBits) -> Option<u32> {
+        let lacking = self.chunks.iter().zip(&self.starts).find(|(chunk, _)| !chunk.common_flags().contains(flags));
+        let (chunk, start) = lacking?;
+        let row = chunk.rows().iter().position(|row| !row.flags.contains(flags))?;
+        Some(start + row as u32 + 1)
+    }
+
+    /// The chunks, in order.
+    pub(crate) fn chunks(&self) -> &[Arc<Chunk>] {
+        &self.chunks
+    }
+
+    /// Puts a snapshot together.
+    pub(crate) fn from_chunks(chunks: impl IntoIterator<Item = Chunk>) -> Self {
+        let chunks = chunks.into_iter().map(Arc::new).collect();
+        let mut snapshot = Self { chunks, starts: Vec::new(), length: 0 };
         snapshot.count();
         snapshot
     }
@@ -163,13 +153,43 @@ impl Snapshot {
     /// Adds a message whose UID is larger than all.
     pub(crate) fn push(&mut self, entry: Entry) {
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.rows.len() < CHUNK_ROWS => Arc::make_mut(chunk).rows.push(entry),
+            Some(chunk) if chunk.is_open() && chunk.rows().len() < CHUNK_ROWS => Arc::make_mut(chunk).extend([entry]),
             _ => {
                 self.starts.push(self.length);
-                self.chunks.push(Arc::new(Chunk { rows: vec![entry] }));
+                self.chunks.push(Arc::new(Chunk::new(Form::Open, vec![entry])));
             }
         }
         self.length += 1;
+    }
+
+    /// How many messages are in open chunks.
+    pub(crate) fn open_rows(&self) -> usize {
+        self.chunks.iter().rev().take_while(|chunk| chunk.is_open()).map(|chunk| chunk.rows().len()).sum()
+    }
+
+    /// Seals open messages as soon as there are enough for a full chunk.
+    pub(crate) fn seal(&mut self) {
+        if self.open_rows() < CHUNK_ROWS {
+            return;
+        }
+        let first_open = self.chunks.partition_point(|chunk| !chunk.is_open());
+        let open = self.chunks.split_off(first_open);
+        let mut rows: Vec<Entry> = Vec::new();
+        for chunk in &open {
+            if rows.is_empty() && chunk.rows().len() == CHUNK_ROWS {
+                let mut sealed = Chunk::clone(chunk);
+                sealed.form = Form::Sealed(Uid(sealed.first_uid()));
+                self.chunks.push(Arc::new(sealed));
+            } else {
+                rows.extend_from_slice(chunk.rows());
+            }
+        }
+        for rows in rows.chunks(CHUNK_ROWS) {
+            let first = rows.first().map_or(Uid(0), |row| row.uid);
+            let form = if rows.len() == CHUNK_ROWS { Form::Sealed(first) } else { Form::Open };
+            self.chunks.push(Arc::new(Chunk::new(form, rows.to_vec())));
+        }
+        self.count();
     }
 
     /// Replaces rows by UID; both lists ascend. Rows that are not here are passed over.
@@ -182,13 +202,7 @@ impl Snapshot {
             rest = later;
             if let (false, Some(chunk)) = (now.is_empty(), self.chunks.get_mut(index)) {
                 let chunk = Arc::make_mut(chunk);
-                for row in now {
-                    if let Ok(position) = chunk.rows.binary_search_by_key(&row.uid, |row| row.uid)
-                        && let Some(slot) = chunk.rows.get_mut(position)
-                    {
-                        *slot = *row;
-                    }
-                }
+                now.iter().for_each(|row| chunk.replace(*row));
             }
         }
     }
@@ -197,18 +211,20 @@ impl Snapshot {
     pub(crate) fn remove(&mut self, uids: &UidSet) {
         let mut kept: Vec<Arc<Chunk>> = Vec::with_capacity(self.chunks.len());
         for chunk in self.chunks.drain(..) {
-            let last = chunk.rows.last().map_or(0, |row| row.uid.0);
+            let last = chunk.rows().last().map_or(0, |row| row.uid.0);
             if !uids.overlaps(Uid(chunk.first_uid()), Uid(last)) {
                 kept.push(chunk);
                 continue;
             }
-            let rows: Vec<Entry> = chunk.rows.iter().filter(|row| !uids.contains(row.uid)).copied().collect();
+            let rows: Vec<Entry> = chunk.rows().iter().filter(|row| !uids.contains(row.uid)).copied().collect();
             match kept.last_mut() {
                 _ if rows.is_empty() => {}
-                Some(before) if before.rows.len() + rows.len() <= CHUNK_ROWS / 2 => {
-                    Arc::make_mut(before).rows.extend(rows)
+                Some(before)
+                    if before.is_open() == chunk.is_open() && before.rows().len() + rows.len() <= CHUNK_ROWS / 2 =>
+                {
+                    Arc::make_mut(before).extend(rows);
                 }
-                _ => kept.push(Arc::new(Chunk { rows })),
+                _ => kept.push(Arc::new(Chunk::new(chunk.form, rows))),
             }
         }
         self.chunks = kept;
@@ -220,7 +236,7 @@ impl Snapshot {
         self.starts.clear();
         for chunk in &self.chunks {
             self.starts.push(self.length);
-            self.length += chunk.rows.len() as u32;
+            self.length += chunk.rows().len() as u32;
         }
     }
 }
@@ -289,13 +305,13 @@ impl<'a> Cursor<'a> {
     }
 
     fn row(&self) -> Option<&'a Entry> {
-        self.snapshot.chunks.get(self.chunk)?.rows.get(self.row)
+        self.snapshot.chunks.get(self.chunk)?.rows().get(self.row)
     }
 
     fn step(&mut self) {
         self.row += 1;
         self.sequence += 1;
-        if self.snapshot.chunks.get(self.chunk).is_some_and(|chunk| self.row >= chunk.rows.len()) {
+        if self.snapshot.chunks.get(self.chunk).is_some_and(|chunk| self.row >= chunk.rows().len()) {
             self.chunk += 1;
             self.row = 0;
         }
@@ -314,7 +330,7 @@ impl<'a> Cursor<'a> {
             return false;
         }
         for cursor in [self, other] {
-            cursor.sequence += mine.rows.len() as u32;
+            cursor.sequence += mine.rows().len() as u32;
             cursor.chunk += 1;
         }
         true

@@ -13,6 +13,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     account::Account,
     change::{Change, mailbox::CreateMailbox},
+    digest::DigestBudget,
     draft::Draft,
     error::StoreError,
     identifier::AccountId,
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// The format of the store that this program writes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Whose key range is the system's own, and nobody's account.
 const SYSTEM: AccountId = AccountId(0);
@@ -46,6 +47,7 @@ pub struct Store {
     now: Now,
     slots: Mutex<HashMap<AccountId, Arc<Slot>>>,
     resident: Mutex<VecDeque<Arc<Account>>>,
+    digests: Arc<DigestBudget>,
 }
 
 /// Sees to it that an account has one writer at a time.
@@ -84,7 +86,8 @@ impl Store {
             }
         }
         let (slots, resident) = (Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { engine, options: Arc::new(options), now, slots, resident }))
+        let digests = DigestBudget::new(options.digest_bytes_max);
+        Ok(Arc::new(Self { engine, options: Arc::new(options), now, slots, resident, digests }))
     }
 
     /// The store's bounds.
@@ -123,7 +126,7 @@ impl Store {
         for (name, special_use) in first {
             CreateMailbox { name: name.to_owned(), special_use, subscribe: true }.apply(&mut draft).await?;
         }
-        let (_, batch) = draft.finish()?;
+        let (_, batch) = draft.finish().await?;
         match self.engine.commit(batch).await {
             Err(EngineError::Conflict) => Err(StoreError::AccountExists(id)),
             other => Ok(other?),
@@ -175,7 +178,8 @@ impl Store {
         };
         let (writer, task) = writer.start();
         let (engine, options) = (Arc::clone(&self.engine), Arc::clone(&self.options));
-        let account = Arc::new(Account { id, engine, options, published, writer });
+        let digests = Arc::clone(&self.digests);
+        let account = Arc::new(Account { id, engine, options, published, writer, digests });
         current.account = Arc::downgrade(&account);
         current.writer = Some(task);
         self.keep_resident(&account);

@@ -20,8 +20,9 @@ use crate::{
     load::{load_account, malformed, scan_records},
     message::thread_keys,
     options::StoreOptions,
-    record::{BlobRecord, ChangeRecord, Counts, EmailRecord, decode_entry},
-    snapshot::Entry,
+    record::{BlobRecord, ChangeRecord, Counts, EmailRecord},
+    rows::load_all_rows,
+    snapshot::Snapshot,
     state::{AccountState, INBOX},
     store::{Store, account_ranges},
 };
@@ -196,17 +197,12 @@ impl Check<'_> {
         blobs: &BTreeMap<BlobId, BlobRecord>,
     ) -> Result<HashMap<BlobId, bool>, StoreError> {
         let mut endings: HashMap<BlobId, bool> = HashMap::new();
-        let mut rows: Vec<(MailboxId, Entry)> = Vec::new();
-        scan_records(self.read, &keys::all_entries(self.id), |key, value| {
-            let (mailbox, uid) = keys::split_entry(key).ok_or_else(|| malformed("entry"))?;
-            rows.push((mailbox, decode_entry(uid, value)?));
-            Ok(())
-        })
-        .await?;
-        self.result.messages += rows.len() as u64;
+        let snapshots = load_all_rows(self.read, self.id).await?;
+        let rows = || snapshots.iter().flat_map(|(id, messages)| messages.iter().map(move |entry| (id, entry)));
+        self.result.messages += rows().count() as u64;
         let mut counts: HashMap<MailboxId, Counts> = HashMap::new();
         let mut places: BTreeSet<(MailboxId, Uid)> = BTreeSet::new();
-        for (id, entry) in &rows {
+        for (id, entry) in rows() {
             counts.entry(*id).or_default().add(entry);
             places.insert((*id, entry.uid));
             let ending = *endings.entry(entry.blob).or_insert(entry.ends_with_crlf);
@@ -242,6 +238,10 @@ impl Check<'_> {
         for mailbox in state.mailboxes() {
             if counts.get(&mailbox.id).copied().unwrap_or_default() != mailbox.record.counts {
                 self.fault(format!("{}: the counters are wrong", mailbox.record.name));
+            }
+            let open = snapshots.get(&mailbox.id).map_or(0, Snapshot::open_rows);
+            if open != mailbox.record.rows_open as usize {
+                self.fault(format!("{}: the number of its open rows is wrong", mailbox.record.name));
             }
             if mailbox.record.highest_modseq > state.record.modseq {
                 self.fault(format!("{}: its mod-sequence is above the account's", mailbox.record.name));

@@ -120,7 +120,7 @@ impl Writer {
             for request in group.iter_mut() {
                 request.apply(&mut draft).await;
             }
-            let (state, batch) = draft.finish()?;
+            let (state, batch) = draft.finish().await?;
             let result = if batch.is_empty() { Ok(()) } else { self.engine.commit(batch).await };
             match result {
                 Ok(()) => {

@@ -96,7 +96,14 @@ impl Buffered {
 
     /// Whether the other side has closed and nothing is left; waits for the one or the other.
     pub fn at_end(&mut self) -> Result<bool> {
-        Ok(self.start == self.end && self.read_more()? == 0)
+        if self.start < self.end {
+            return Ok(false);
+        }
+        match self.read_more() {
+            // Some servers close without TLS's farewell (RFC 8446 §6.1); after LOGOUT nothing can be cut off.
+            Err(error) if is_end(&error) => Ok(true),
+            count => Ok(count? == 0),
+        }
     }
 
     /// Reads at least one byte more.
@@ -124,4 +131,9 @@ impl Buffered {
         self.end += count;
         Ok(count)
     }
+}
+
+fn is_end(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::UnexpectedEof)
 }

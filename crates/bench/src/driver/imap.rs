@@ -1,6 +1,6 @@
 //! IMAP, as little of it as measuring takes.
 
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 
 use anyhow::{Context, Result, bail};
 use postrider_testkit::server::Account;
@@ -18,7 +18,7 @@ const SMALL_BYTES: usize = 4096;
 pub struct Totals {
     /// Untagged responses.
     pub responses: u64,
-    /// Words after `* SEARCH`: the hits of a search.
+    /// Words after `* SEARCH` and `* SORT`: the hits of a search. After `* THREAD` the parentheses: its shape.
     pub hits: u64,
     /// Bytes of all literals.
     pub literal_bytes: u64,
@@ -38,9 +38,14 @@ impl ImapConnection {
         Self::greeted(Buffered::large(open(server, transport)?))
     }
 
-    /// The same with a small buffer.
-    pub fn connect_small(server: &Server) -> Result<Self> {
-        Self::greeted(Buffered::new(open(server, Transport::Plain)?, SMALL_BYTES))
+    /// The same with a small buffer, for sessions that are short and read little.
+    pub fn connect_small(server: &Server, transport: Transport) -> Result<Self> {
+        Self::greeted(Buffered::new(open(server, transport)?, SMALL_BYTES))
+    }
+
+    /// The same from this loopback address.
+    pub fn connect_from(server: &Server, source: Ipv4Addr) -> Result<Self> {
+        Self::greeted(Buffered::new(Stream::plain_from(source, server.ports().imap)?, SMALL_BYTES))
     }
 
     /// Connects and logs in.
@@ -75,6 +80,20 @@ impl ImapConnection {
         self.run("LOGOUT")?;
         while !self.buffered.at_end()? {}
         Ok(())
+    }
+
+    /// What the server announces, logged in as this connection is.
+    pub fn capabilities(&mut self) -> Result<Vec<String>> {
+        let tag = self.queue("CAPABILITY");
+        self.flush()?;
+        let line = loop {
+            let line = self.buffered.line()?;
+            if let Some(words) = line.strip_prefix(b"* CAPABILITY ") {
+                break String::from_utf8_lossy(words).into_owned();
+            }
+        };
+        self.finish(tag)?;
+        Ok(line.split(' ').map(str::to_ascii_uppercase).collect())
     }
 
     /// Sends a command and passes over its answer, which must be `OK`.
@@ -123,9 +142,7 @@ impl ImapConnection {
             if !continued {
                 if line.starts_with(b"* ") {
                     totals.responses += 1;
-                    if line.starts_with(b"* SEARCH ") {
-                        totals.hits += memchr::memchr_iter(b' ', line).count() as u64 - 1;
-                    }
+                    totals.hits += hits(line);
                 } else if let Some(status) = line.strip_prefix(tag) {
                     if !status.starts_with(b"OK") {
                         bail!("the server says {}", String::from_utf8_lossy(status));
@@ -186,6 +203,17 @@ fn tag_text(tag: u32, digits: &mut [u8; 12]) -> &[u8] {
     &digits[..length]
 }
 
+/// What an untagged response says of the hits of a search.
+fn hits(line: &[u8]) -> u64 {
+    if line.starts_with(b"* SEARCH ") || line.starts_with(b"* SORT ") {
+        memchr::memchr_iter(b' ', line).count() as u64 - 1
+    } else if line.starts_with(b"* THREAD ") {
+        memchr::memchr_iter(b'(', line).count() as u64
+    } else {
+        0
+    }
+}
+
 /// Bytes of the literal that this line announces: `{n}` at its end (RFC 9051 §4.3).
 fn literal_bytes(line: &[u8]) -> Option<usize> {
     let inner = line.strip_suffix(b"}")?;
@@ -201,6 +229,13 @@ mod tests {
     fn literals_are_found_at_the_end_of_lines() {
         for (line, bytes) in [("* 1 FETCH (BODY[] {12}", Some(12)), ("* 1 FETCH (FLAGS ())", None), ("{x}", None)] {
             assert_eq!(literal_bytes(line.as_bytes()), bytes);
+        }
+    }
+
+    #[test]
+    fn hits_are_counted() {
+        for (line, count) in [("* SEARCH 2 84 882", 3), ("* SEARCH", 0), ("* SORT 5 3", 2), ("* THREAD (2)(3 6 (4 23))", 3)] {
+            assert_eq!(hits(line.as_bytes()), count, "{line}");
         }
     }
 

@@ -9,8 +9,10 @@ mod imap;
 mod lmtp;
 mod pop3;
 mod stream;
+mod tls;
 
 pub use imap::{ImapConnection, Totals};
 pub use lmtp::LmtpConnection;
 pub use pop3::Pop3Connection;
 pub use stream::Transport;
+pub use tls::configuration as tls_configuration;

@@ -1,11 +1,12 @@
 //! A connection, in the clear or in TLS.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustls::{ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 use crate::server::Server;
 
@@ -37,6 +38,17 @@ impl Stream {
             TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("cannot connect to port {port}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE_MAX))?;
+        Ok(Self::Plain(stream))
+    }
+
+    /// Connects in the clear, from this loopback address: the ports of one alone do not suffice for very many connections.
+    pub fn plain_from(source: Ipv4Addr, port: u16) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddrV4::new(source, 0).into()).with_context(|| format!("cannot connect from {source}"))?;
+        let target = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        socket.connect(&target.into()).with_context(|| format!("cannot connect from {source} to port {port}"))?;
+        let stream = TcpStream::from(socket);
+        stream.set_nodelay(true)?;
         Ok(Self::Plain(stream))
     }
 

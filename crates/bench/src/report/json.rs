@@ -4,13 +4,13 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{Comparison, Row, Verdict};
-use crate::workload::{self, Figure, Target};
+use crate::server::Kind;
+use crate::workload::{Figure, Target};
 
 /// The whole document.
 pub fn document(comparison: &Comparison) -> Result<String> {
     let machine = &comparison.machine;
-    let missing: Vec<Value> =
-        workload::MISSING.iter().map(|(name, reason)| json!({ "workload": name, "reason": reason })).collect();
+    let peer = comparison.peer;
     let value = json!({
         "versions": comparison.versions,
         "seed": comparison.seed,
@@ -32,25 +32,26 @@ pub fn document(comparison: &Comparison) -> Result<String> {
             "syncs_per_second": machine.syncs,
             "copy_bytes_per_second": machine.copy_bytes,
         },
-        "plain": comparison.rows.iter().map(row).collect::<Vec<_>>(),
-        "tls": comparison.tls_rows.iter().map(row).collect::<Vec<_>>(),
-        "missing": missing,
+        "plain": comparison.rows.iter().map(|each| row(each, peer)).collect::<Vec<_>>(),
+        "tls": comparison.tls_rows.iter().map(|each| row(each, peer)).collect::<Vec<_>>(),
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&value)?))
 }
 
-fn row(row: &Row) -> Value {
-    let (unit, better) = match row.workload.figure {
-        Figure::PerSecond(unit) => (unit, "more"),
-        Figure::Least(unit) => (unit, "less"),
+fn row(row: &Row, peer: Option<Kind>) -> Value {
+    let better = match row.workload.figure {
+        Figure::PerSecond(_) | Figure::Most(_) => "more",
+        Figure::Least(_) => "less",
     };
     let goal = match row.workload.target {
         Target::Ratio(ratio) => json!({ "ratio": ratio }),
         Target::AtMost(most) => json!({ "at_most": most }),
+        Target::AtLeast(least) => json!({ "at_least": least }),
+        Target::None => Value::Null,
     };
     json!({
         "workload": row.workload.name,
-        "unit": unit,
+        "unit": row.workload.figure.unit(),
         "better": better,
         "postrider": samples(row, 0),
         "peer": samples(row, 1),
@@ -59,9 +60,10 @@ fn row(row: &Row) -> Value {
         "reached": match row.verdict() {
             Verdict::Reached => json!(true),
             Verdict::NotReached => json!(false),
-            Verdict::Unknown => Value::Null,
+            Verdict::Unknown | Verdict::NoGoal => Value::Null,
         },
-        "note": row.workload.note,
+        "note": row.workload.remark(peer),
+        "absent": row.absences.values().collect::<Vec<_>>(),
     })
 }
 
@@ -75,6 +77,11 @@ fn samples(row: &Row, server: usize) -> Value {
         "values": row.values(server),
         "checks": samples.iter().map(|sample| sample.check).collect::<Vec<_>>(),
         "syncs_per_second_before": samples.iter().map(|sample| sample.syncs).collect::<Vec<_>>(),
+        "memory": samples.iter().map(|sample| sample.memory.map(|memory| json!({
+            "proportional_bytes": memory.proportional,
+            "anonymous_bytes": memory.anonymous,
+            "resident_bytes": memory.resident,
+        }))).collect::<Vec<_>>(),
         "seconds": seconds(|timing| timing.seconds),
         "server_processor_seconds": seconds(|timing| timing.server_seconds),
         "client_processor_seconds": seconds(|timing| timing.client_seconds),

@@ -4,6 +4,7 @@ mod json;
 mod markdown;
 mod svg;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use anyhow::{Context, Result};
 pub use svg::Curve;
 
 use crate::machine::Machine;
+use crate::server::Kind;
 use crate::site::Sample;
 use crate::statistics::median;
 use crate::workload::{Figure, Target, Workload};
@@ -23,6 +25,8 @@ pub struct Row {
     pub workload: Workload,
     /// The samples of each server, ours first.
     pub samples: Vec<Vec<Sample>>,
+    /// Why a server has none, by its place.
+    pub absences: BTreeMap<usize, String>,
 }
 
 /// Whether a goal is reached.
@@ -32,14 +36,23 @@ pub enum Verdict {
     Reached,
     /// It is not.
     NotReached,
-    /// There was no peer to compare with.
+    /// There is none.
+    NoGoal,
+    /// There was nothing to compare with.
     Unknown,
 }
 
 impl Row {
     /// A row without samples.
     pub fn new(workload: Workload, servers: usize) -> Self {
-        Self { workload, samples: vec![Vec::new(); servers] }
+        Self { workload, samples: vec![Vec::new(); servers], absences: BTreeMap::new() }
+    }
+
+    /// Adds a sample of one server.
+    pub fn add(&mut self, server: usize, sample: Sample) {
+        if let Some(samples) = self.samples.get_mut(server) {
+            samples.push(sample);
+        }
     }
 
     /// The figures of one server.
@@ -57,7 +70,7 @@ impl Row {
     pub fn ratio(&self) -> Option<f64> {
         let (ours, theirs) = (self.median(0)?, self.median(1)?);
         let (better, worse) = match self.workload.figure {
-            Figure::PerSecond(_) => (ours, theirs),
+            Figure::PerSecond(_) | Figure::Most(_) => (ours, theirs),
             Figure::Least(_) => (theirs, ours),
         };
         if worse > 0.0 { Some(better / worse) } else { None }
@@ -68,6 +81,8 @@ impl Row {
         let reached = match self.workload.target {
             Target::Ratio(least) => self.ratio().map(|ratio| ratio >= least),
             Target::AtMost(most) => self.median(0).map(|value| value <= most),
+            Target::AtLeast(least) => self.median(0).map(|value| value >= least),
+            Target::None => return Verdict::NoGoal,
         };
         match reached {
             Some(true) => Verdict::Reached,
@@ -95,6 +110,8 @@ impl Row {
 pub struct Comparison {
     /// The machine and its limits.
     pub machine: Machine,
+    /// With whom we are compared.
+    pub peer: Option<Kind>,
     /// What the servers call themselves, ours first.
     pub versions: Vec<String>,
     /// The seed of the mail.
@@ -115,13 +132,29 @@ pub struct Comparison {
     pub tls_rows: Vec<Row>,
 }
 
-/// Prints the table and writes `latest.md`, `latest.json` and `latest.svg`.
+impl Comparison {
+    /// What the files of the results are called: those beside Dovecot are `latest`.
+    pub const fn stem(&self) -> &'static str {
+        match self.peer {
+            Some(Kind::Cyrus) => "cyrus",
+            Some(Kind::Dovecot | Kind::Postrider) | None => "latest",
+        }
+    }
+
+    /// The peer's name.
+    pub fn peer_name(&self) -> &'static str {
+        self.peer.map_or("the peer", Kind::name)
+    }
+}
+
+/// Prints the table and writes `latest.md`, `latest.json` and `latest.svg`, or `cyrus.*`.
 pub fn write(comparison: &Comparison, folder: &Path) -> Result<()> {
     let text = markdown::document(comparison);
     println!("\n{text}");
-    save(folder, "latest.md", &text)?;
-    save(folder, "latest.json", &json::document(comparison)?)?;
-    save(folder, "latest.svg", &svg::ratios(comparison))
+    let stem = comparison.stem();
+    save(folder, &format!("{stem}.md"), &text)?;
+    save(folder, &format!("{stem}.json"), &json::document(comparison)?)?;
+    save(folder, &format!("{stem}.svg"), &svg::ratios(comparison))
 }
 
 /// Writes one file of the results.

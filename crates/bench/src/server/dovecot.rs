@@ -4,23 +4,26 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::Server;
+use super::{Server, Syncing};
 
 /// The program; Debian's packages put it there.
 pub(super) const PROGRAM: &str = "/usr/sbin/dovecot";
 
 /// What is needed of it, with a file of each that shows that it is there.
-const PACKAGES: [(&str, &str); 4] = [
+pub(super) const PACKAGES: [(&str, &str); 4] = [
     ("dovecot-core", PROGRAM),
     ("dovecot-imapd", "/usr/lib/dovecot/imap"),
     ("dovecot-pop3d", "/usr/lib/dovecot/pop3"),
     ("dovecot-lmtpd", "/usr/lib/dovecot/lmtp"),
 ];
+
+/// How it is set up.
+pub(super) const TUNING: &str = "The peer is tuned: sdbox, login and mail processes that stay, authentication cache, \
+     `mail_fsync = optimized` (its default: mail that arrives and expunges are synced, changes of flags are not).";
 
 const CONFIGURATION: &str = r"
 base_dir = FOLDER/run
@@ -53,6 +56,9 @@ userdb {
 service anvil {
   client_limit = 12000
 }
+service stats {
+  client_limit = 16000
+}
 service auth {
   client_limit = 16000
 }
@@ -81,7 +87,7 @@ service pop3-login {
 }
 service imap {
   service_count = 0
-  process_limit = 2048
+  process_limit = 10240
   process_min_avail = 4
 }
 service pop3 {
@@ -97,37 +103,12 @@ service lmtp {
 }
 ";
 
-/// Installs the packages that are missing.
-pub(super) fn install() -> Result<()> {
-    let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    println!("installing {}", missing.join(" "));
-    let mut install = Command::new("apt-get");
-    install.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "--no-install-recommends"]);
-    if !install.args(&missing).status().context("cannot run apt-get")?.success() {
-        bail!("cannot install the peer; as root: apt-get install --no-install-recommends {}", missing.join(" "));
-    }
-    Ok(())
-}
-
-/// When Dovecot syncs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Syncing {
-    /// Never: while it is filled, which nobody measures.
-    Never,
-    /// By default: what arrives, but not changes of flags.
-    Optimized,
-}
-
 /// Writes the configuration; it holds from the next start on.
 pub(super) fn configure(server: &Server, syncing: Syncing) -> Result<()> {
     let (folder, ports) = (&server.folder, &server.ports);
     let syncing = match syncing {
-        Syncing::Never => "never",
-        Syncing::Optimized => "optimized",
+        Syncing::Least => "never",
+        Syncing::AsUsual => "optimized",
     };
     let text = CONFIGURATION
         .replace("SYNCING", syncing)
@@ -140,7 +121,7 @@ pub(super) fn configure(server: &Server, syncing: Syncing) -> Result<()> {
 }
 
 pub(super) fn prepare(server: &Server) -> Result<()> {
-    configure(server, Syncing::Never)?;
+    configure(server, Syncing::Least)?;
     let folder = &server.folder;
     let mut users = String::new();
     for account in &server.accounts {

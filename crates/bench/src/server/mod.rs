@@ -3,6 +3,7 @@
 //! Not the test kit's launcher: a measured server is tuned, has more accounts, tells its processes and its disk space, and
 //! a fault of it is an error with its log, not a failed test.
 
+mod cyrus;
 mod dovecot;
 mod postrider;
 
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use postrider_testkit::server::{Account, free_port};
 
+use crate::driver::{ImapConnection, Transport};
 use crate::process;
 
 /// How long a server may take to start and to end.
@@ -31,6 +33,8 @@ pub enum Kind {
     Postrider,
     /// Debian's Dovecot 2.3.
     Dovecot,
+    /// Debian's Cyrus IMAP 3.6.
+    Cyrus,
 }
 
 impl Kind {
@@ -39,6 +43,16 @@ impl Kind {
         match self {
             Self::Postrider => "postrider",
             Self::Dovecot => "Dovecot",
+            Self::Cyrus => "Cyrus",
+        }
+    }
+
+    /// How it is set up, for people who judge the figures.
+    pub const fn tuning(self) -> &'static str {
+        match self {
+            Self::Postrider => "postrider runs with its defaults and syncs before every positive answer.",
+            Self::Dovecot => dovecot::TUNING,
+            Self::Cyrus => cyrus::TUNING,
         }
     }
 }
@@ -75,17 +89,21 @@ impl Server {
         let folder = parent.join(kind.name());
         fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
-        let tls = write_certificate(&folder)?;
+        write_certificate(&folder)?;
+        let tls = crate::driver::tls_configuration()?;
         let ports = Ports { imap: free_port(), imaps: free_port(), pop3: free_port(), lmtp: free_port() };
         let accounts = locals.iter().map(|local| Account::new(local)).collect();
         let mut server = Self { kind, binary: binary.to_owned(), folder, ports, accounts, tls, child: None };
         match kind {
             Kind::Postrider => postrider::prepare(&server)?,
             Kind::Dovecot => dovecot::prepare(&server)?,
+            Kind::Cyrus => cyrus::prepare(&server)?,
         }
         server.start_again()?;
-        if kind == Kind::Postrider {
-            postrider::add_accounts(&server)?;
+        match kind {
+            Kind::Postrider => postrider::add_accounts(&server)?,
+            Kind::Dovecot => {}
+            Kind::Cyrus => cyrus::add_mailboxes(&server)?,
         }
         Ok(server)
     }
@@ -95,8 +113,10 @@ impl Server {
     pub fn start_to_be_measured(&mut self) -> Result<Duration> {
         self.wait_until_quiescent()?;
         self.stop()?;
-        if self.kind == Kind::Dovecot {
-            dovecot::configure(self, dovecot::Syncing::Optimized)?;
+        match self.kind {
+            Kind::Postrider => {}
+            Kind::Dovecot => dovecot::configure(self, Syncing::AsUsual)?,
+            Kind::Cyrus => cyrus::configure(self, Syncing::AsUsual)?,
         }
         write_out()?;
         self.start_again()
@@ -123,6 +143,22 @@ impl Server {
         found.with_context(|| format!("{} has no account {local}", self.kind.name()))
     }
 
+    /// Why it cannot do what needs this IMAP capability; nothing if it announces it.
+    pub fn lacks(&self, capability: &str) -> Option<String> {
+        let announced = || -> Result<bool> {
+            let account = self.accounts.first().context("no accounts")?;
+            let mut client = ImapConnection::logged_in(self, Transport::Plain, account)?;
+            let capabilities = client.capabilities()?;
+            client.logout()?;
+            Ok(capabilities.iter().any(|announced| announced == capability))
+        };
+        match announced() {
+            Ok(true) => None,
+            Ok(false) => Some(format!("{} does not announce {capability}", self.kind.name())),
+            Err(error) => Some(format!("{}: {error:#}", self.kind.name())),
+        }
+    }
+
     /// What it calls itself.
     pub fn version(&self) -> Result<String> {
         match self.kind {
@@ -131,6 +167,7 @@ impl Server {
                 let text = crate::machine::said(dovecot::PROGRAM, &["--version"])?;
                 Ok(format!("Dovecot {}", text.split(' ').next().unwrap_or_default()))
             }
+            Kind::Cyrus => cyrus::version(),
         }
     }
 
@@ -149,6 +186,7 @@ impl Server {
         disk_bytes(&self.folder.join(match self.kind {
             Kind::Postrider => "data",
             Kind::Dovecot => "mail",
+            Kind::Cyrus => "store",
         }))
     }
 
@@ -189,6 +227,7 @@ impl Server {
         let mut command = match self.kind {
             Kind::Postrider => postrider::command(self),
             Kind::Dovecot => dovecot::command(self),
+            Kind::Cyrus => cyrus::command(self),
         };
         let log = File::options().create(true).append(true).open(self.folder.join("server.log"))?;
         // It stays in this program's process group: who interrupts the measuring in a terminal ends the server, too.
@@ -234,9 +273,36 @@ impl Drop for Server {
     }
 }
 
-/// Installs the peer's Debian packages if they are missing.
-pub fn install_peer() -> Result<()> {
-    dovecot::install()
+/// When a peer syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Syncing {
+    /// As little as it can be told to: while it is filled, which nobody measures.
+    Least,
+    /// By its defaults.
+    AsUsual,
+}
+
+/// Installs the Debian packages of a peer that are missing. Each comes with a file that shows that it is there.
+pub fn install(kind: Kind) -> Result<()> {
+    let packages: &[(&str, &str)] = match kind {
+        Kind::Postrider => &[],
+        Kind::Dovecot => &dovecot::PACKAGES,
+        Kind::Cyrus => &cyrus::PACKAGES,
+    };
+    let missing: Vec<&str> =
+        packages.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(" "));
+    let mut install = Command::new("apt-get");
+    // In runlevel 1, which this claims, Debian's scripts do not start the daemons that they install.
+    install.env("RUNLEVEL", "1").env("DEBIAN_FRONTEND", "noninteractive");
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    if !install.args(&missing).status().context("cannot run apt-get")?.success() {
+        bail!("cannot install {}; as root: apt-get install --no-install-recommends {}", kind.name(), missing.join(" "));
+    }
+    Ok(())
 }
 
 /// Writes out what the kernel still holds, so that nobody pays for another's writing.
@@ -264,17 +330,9 @@ fn disk_bytes(folder: &Path) -> u64 {
     entries.flatten().map(of).sum()
 }
 
-/// Writes `certificate.pem` and `key.pem`, and gives the set-up of a client that trusts them and resumes nothing.
-fn write_certificate(folder: &Path) -> Result<Arc<rustls::ClientConfig>> {
+/// Writes `certificate.pem` and `key.pem`, self-signed with ECDSA over P-256.
+fn write_certificate(folder: &Path) -> Result<()> {
     let made = rcgen::generate_simple_self_signed(vec![String::from("localhost"), String::from("127.0.0.1")])?;
     fs::write(folder.join("certificate.pem"), made.cert.pem())?;
-    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(made.cert.der().clone())?;
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(Arc::new(config))
+    Ok(fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?)
 }

@@ -16,8 +16,10 @@ pub mod mailbox_size;
 pub mod mailbox_status;
 pub mod namespace;
 pub mod search;
+pub mod sort;
 pub mod status;
 pub mod string;
+pub mod thread;
 pub mod uid_set;
 pub mod vanished;
 
@@ -33,8 +35,10 @@ pub use mailbox_size::{encode_exists, encode_expunge, encode_recent};
 pub use mailbox_status::{StatusValue, encode_mailbox_status};
 pub use namespace::{Namespace, encode_namespace};
 pub use search::{EsearchResponse, encode_esearch, encode_search};
+pub use sort::encode_sort;
 pub use status::{Status, encode_status};
 pub use string::{Utf8Quoting, encode_astring, encode_literal_header, encode_nstring, encode_string};
+pub use thread::{ThreadLinks, encode_thread};
 pub use uid_set::encode_uid_set;
 pub use vanished::{Vanished, encode_vanished};
 

@@ -12,11 +12,11 @@ pub struct EsearchResponse<'a> {
     pub tag: Option<&'a str>,
     /// What the numbers are.
     pub numbering: Numbering,
-    /// `MIN`; a search that found nothing has none.
+    /// `MIN`, the first of a result that is sorted (RFC 5267 §3.1); a search that found nothing has none.
     pub min: Option<u32>,
-    /// `MAX`
+    /// `MAX`, the last
     pub max: Option<u32>,
-    /// `ALL`; no range is not told, since a set cannot be empty (RFC 4731 §3.1).
+    /// `ALL`, in the order of the result; no range is not told, since a set cannot be empty (RFC 4731 §3.1).
     pub all: Option<&'a [(u32, u32)]>,
     /// `COUNT`
     pub count: Option<u32>,
@@ -26,7 +26,17 @@ pub struct EsearchResponse<'a> {
 
 /// Appends `* SEARCH …` with single numbers, and `(MODSEQ n)` where a search by mod-sequence found something.
 pub fn encode_search(out: &mut Vec<u8>, numbers: impl IntoIterator<Item = u32>, modseq: Option<u64>) {
-    out.extend_from_slice(b"* SEARCH");
+    encode_numbers(out, b"* SEARCH", numbers, modseq);
+}
+
+/// Appends a response that is numbers, each behind a space, and `(MODSEQ n)`.
+pub(super) fn encode_numbers(
+    out: &mut Vec<u8>,
+    name: &[u8],
+    numbers: impl IntoIterator<Item = u32>,
+    modseq: Option<u64>,
+) {
+    out.extend_from_slice(name);
     for number in numbers {
         out.push(b' ');
         encode_number(out, number);

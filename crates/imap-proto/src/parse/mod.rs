@@ -16,8 +16,10 @@ mod parser;
 mod search;
 mod section;
 mod select;
+mod sort;
 mod store;
 mod string;
+mod thread;
 
 #[cfg(test)]
 mod tests;
@@ -158,6 +160,8 @@ fn command_body(parser: &mut Parser<'_>) -> Parse<CommandBody> {
         b"APPEND" => parser.append()?,
         b"UID" => return uid_command_body(parser),
         b"SEARCH" => parser.search(Numbering::Sequence)?,
+        b"SORT" => parser.sort(Numbering::Sequence)?,
+        b"THREAD" => parser.thread(Numbering::Sequence)?,
         b"FETCH" => parser.fetch(Numbering::Sequence)?,
         b"STORE" => parser.store(Numbering::Sequence)?,
         b"COPY" => Copy(parser.copy(Numbering::Sequence)?),
@@ -166,12 +170,14 @@ fn command_body(parser: &mut Parser<'_>) -> Parse<CommandBody> {
     })
 }
 
-/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)`
+/// `uid = "UID" SP (copy / move / fetch / search / store / uid-expunge)`, and SORT and THREAD
 fn uid_command_body(parser: &mut Parser<'_>) -> Parse<CommandBody> {
     parser.space()?;
     let name = parser.word().to_ascii_uppercase();
     Ok(match name.as_slice() {
         b"SEARCH" => parser.search(Numbering::Uid)?,
+        b"SORT" => parser.sort(Numbering::Uid)?,
+        b"THREAD" => parser.thread(Numbering::Uid)?,
         b"FETCH" => parser.fetch(Numbering::Uid)?,
         b"STORE" => parser.store(Numbering::Uid)?,
         b"COPY" => CommandBody::Copy(parser.copy(Numbering::Uid)?),

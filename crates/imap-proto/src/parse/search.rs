@@ -8,20 +8,39 @@ impl Parser<'_> {
     /// `search = "SEARCH" [search-return-opts] SP search-program`
     pub(super) fn search(&mut self, numbering: Numbering) -> Parse<CommandBody> {
         self.space()?;
-        let mut returns = None;
-        if self.eat_word("RETURN") {
-            self.space()?;
-            returns = Some(self.search_returns()?);
-            self.space()?;
-        }
+        let returns = self.search_return_options()?;
         let mut charset = None;
         if self.eat_word("CHARSET") {
             self.space()?;
-            charset = Some(String::from_utf8_lossy(&self.astring()?).to_ascii_uppercase());
+            charset = Some(self.charset()?);
             self.space()?;
         }
         let keys = self.spaced(|parser| parser.search_key(0))?;
         Ok(CommandBody::Search(Search { numbering, returns, charset, keys }))
+    }
+
+    /// `search-criteria = charset 1*(SP search-key)` (RFC 5256 §5), what SORT and THREAD end with
+    pub(super) fn search_criteria(&mut self, numbering: Numbering, returns: Option<SearchReturn>) -> Parse<Search> {
+        let charset = Some(self.charset()?);
+        self.space()?;
+        let keys = self.spaced(|parser| parser.search_key(0))?;
+        Ok(Search { numbering, returns, charset, keys })
+    }
+
+    /// The name of a charset, in capitals.
+    fn charset(&mut self) -> Parse<String> {
+        self.astring().map(|name| String::from_utf8_lossy(&name).to_ascii_uppercase())
+    }
+
+    /// `["RETURN" SP search-return-opts SP]`
+    pub(super) fn search_return_options(&mut self) -> Parse<Option<SearchReturn>> {
+        if !self.eat_word("RETURN") {
+            return Ok(None);
+        }
+        self.space()?;
+        let returns = self.search_returns()?;
+        self.space()?;
+        Ok(Some(returns))
     }
 
     /// `"(" [search-return-opt *(SP search-return-opt)] ")"`

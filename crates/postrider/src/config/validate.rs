@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use super::Config;
 
 /// Bounds of what is remembered or kept inside; none is a choice.
-const MAY_BE_ZERO: [&str; 5] = [
+const MAY_BE_ZERO: [&str; 6] = [
     "store.inline_body_bytes_max",
     "store.changes_kept_max",
     "store.accounts_resident_max",
+    "store.digest_bytes_max",
     "login.verified_logins_max",
     "login.delay_seconds_max",
 ];

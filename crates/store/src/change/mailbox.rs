@@ -148,6 +148,7 @@ fn create(draft: &mut Draft, name: &str, special_use: SpecialUses) -> MailboxId 
             recent_from: Uid(1),
             special_use,
             counts: Counts::default(),
+            rows_open: 0,
             keywords: KeywordTable::default(),
         },
     );

@@ -35,9 +35,12 @@ impl Change for Recount {
         let messages = draft.messages(self.mailbox).await?;
         let mut counts = Counts::default();
         messages.iter().for_each(|entry| counts.add(entry));
-        let wrong = draft.mailbox(self.mailbox)?.record.counts != counts;
+        let rows_open = messages.open_rows() as u32;
+        let record = &draft.mailbox(self.mailbox)?.record;
+        let wrong = record.counts != counts || record.rows_open != rows_open;
         if wrong {
-            draft.mailbox_mut(self.mailbox)?.record.counts = counts;
+            let record = &mut draft.mailbox_mut(self.mailbox)?.record;
+            (record.counts, record.rows_open) = (counts, rows_open);
         }
         Ok(wrong)
     }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod append;
+mod chunks;
 mod expunge;
 mod fixture;
 mod flags;

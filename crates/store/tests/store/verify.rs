@@ -122,8 +122,8 @@ async fn a_record_that_is_gone_is_missed() {
 async fn a_record_that_is_one_too_many_is_found() {
     let (nine, far) = (9_u64.to_be_bytes(), 999_u64.to_be_bytes());
     let cases = [
-        (ENTRY, key(ENTRY, &[0, 0, 0, 1, 0, 0, 0, 9]), "UID 9 was not given out yet"),
-        (ENTRY, key(ENTRY, &[0, 0, 0, 99, 0, 0, 0, 1]), "mailbox 99: UID 1 lies in a mailbox that does not exist"),
+        (ENTRY, key(ENTRY, &[0, 0, 0, 1, 2, 0, 0, 0, 9]), "UID 9 was not given out yet"),
+        (ENTRY, key(ENTRY, &[0, 0, 0, 99, 2, 0, 0, 0, 1]), "mailbox 99: UID 1 lies in a mailbox that does not exist"),
         (EMAIL, key(EMAIL, &far), "an id that was not given out yet"),
         (BLOB, key(BLOB, &nine), "counts its emails wrongly"),
         (BLOB, key(BLOB, &nine), "a blob has an id that was not given out yet"),

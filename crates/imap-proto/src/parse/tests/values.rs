@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use super::*;
 use crate::command::{
     AppendMessage, Copy, Date, DateTime, Fetch, FetchAttribute, Flag, List, ListReturn, ListSelection, Partial,
-    Qresync, RawMailbox, Search, SearchKey, SearchReturn, Secret, Section, SectionText, Select, StatusItem, Store,
-    StoreMode,
+    Qresync, RawMailbox, Search, SearchKey, SearchReturn, Secret, Section, SectionText, Select, Sort, SortCriterion,
+    SortDirection, SortKey, StatusItem, Store, StoreMode, Thread, ThreadAlgorithm,
 };
 use crate::set::{Bound, SequenceSet};
 
@@ -269,4 +269,46 @@ fn search_options_stand_before_the_keys() {
     assert_eq!(body("UID SEARCH RETURN () CHARSET \"utf-8\" ALL"), search(Some(all), Some("UTF-8")));
     let some = SearchReturn { save: true, min: true, ..SearchReturn::default() };
     assert_eq!(body("UID SEARCH RETURN (SAVE MIN) ALL"), search(Some(some), None));
+}
+
+#[test]
+fn sort_has_criteria_and_thread_an_algorithm_before_charset_and_keys() {
+    use SortDirection::{Ascending, Descending};
+    let search = |numbering, returns| Search {
+        numbering,
+        returns,
+        charset: Some("UTF-8".to_owned()),
+        keys: vec![SearchKey::Flag(Flag::Seen), SearchKey::All],
+    };
+    let sorted = |criteria: &[(SortKey, SortDirection)], search| {
+        let criteria = criteria.iter().map(|&(key, direction)| SortCriterion { key, direction }).collect();
+        CommandBody::Sort(Sort { criteria, search })
+    };
+    let all = [
+        (SortKey::Arrival, Ascending),
+        (SortKey::Cc, Descending),
+        (SortKey::Date, Ascending),
+        (SortKey::DisplayFrom, Descending),
+        (SortKey::DisplayTo, Ascending),
+        (SortKey::From, Ascending),
+        (SortKey::Size, Descending),
+        (SortKey::Subject, Ascending),
+        (SortKey::To, Ascending),
+    ];
+    let text =
+        "SORT (arrival REVERSE CC date reverse DisplayFrom DISPLAYTO FROM REVERSE SIZE SUBJECT TO) utf-8 SEEN ALL";
+    assert_eq!(body(text), sorted(&all, search(Numbering::Sequence, None)));
+    let count = SearchReturn { count: true, ..SearchReturn::default() };
+    assert_eq!(
+        body("UID SORT RETURN (COUNT) (SIZE) \"UTF-8\" SEEN ALL"),
+        sorted(&[(SortKey::Size, Ascending)], search(Numbering::Uid, Some(count)))
+    );
+    let threaded = |algorithm, numbering| {
+        let search = search(numbering, None);
+        CommandBody::Thread(Thread { algorithm, search })
+    };
+    let references = threaded(ThreadAlgorithm::References, Numbering::Sequence);
+    assert_eq!(body("thread references utf-8 SEEN ALL"), references);
+    let ordered_subject = threaded(ThreadAlgorithm::OrderedSubject, Numbering::Uid);
+    assert_eq!(body("UID THREAD ORDEREDSUBJECT UTF-8 SEEN ALL"), ordered_subject);
 }

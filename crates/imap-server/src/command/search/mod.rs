@@ -32,9 +32,9 @@ const CHARSETS: [&str; 3] = ["US-ASCII", "UTF-8", "ISO-8859-1"];
 
 /// A message that was found.
 #[derive(Debug, Clone, Copy)]
-struct Hit {
-    sequence: u32,
-    entry: Entry,
+pub(super) struct Hit {
+    pub(super) sequence: u32,
+    pub(super) entry: Entry,
 }
 
 impl<S: Stream> Session<S> {
@@ -66,7 +66,8 @@ impl<S: Stream> Session<S> {
         Ok(Answer::ok("Searched"))
     }
 
-    async fn find(&self, search: &Search) -> Result<Vec<Hit>, Failure> {
+    /// The messages that match, in the order of the mailbox.
+    pub(super) async fn find(&self, search: &Search) -> Result<Vec<Hit>, Failure> {
         let selected = self.selected()?;
         let charset = search.charset.as_deref().unwrap_or("UTF-8");
         let text = |bytes: &[u8]| decode_text(charset, bytes);
@@ -156,7 +157,7 @@ fn decode_text(charset: &str, bytes: &[u8]) -> Result<String, Failure> {
     })
 }
 
-fn asks_for_modseq(keys: &[SearchKey]) -> bool {
+pub(super) fn asks_for_modseq(keys: &[SearchKey]) -> bool {
     keys.iter().any(|key| match key {
         SearchKey::ModSeq(_) => true,
         SearchKey::And(keys) => asks_for_modseq(keys),

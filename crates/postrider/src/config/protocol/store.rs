@@ -24,6 +24,9 @@ pub struct Store {
     pub changes_kept_max: u64,
     /// Accounts that stay in memory after their last session ended.
     pub accounts_resident_max: usize,
+    /// Bytes of memory for what was gathered of messages to sort, thread and search them, all accounts together. Where it
+    /// is not enough the same answers take longer.
+    pub digest_bytes_max: usize,
     /// The most that the database file may grow to, in bytes. It reserves address space only, neither memory nor disk.
     pub map_bytes_max: u64,
     /// Reads of the database at one time.
@@ -49,6 +52,7 @@ impl Default for Store {
             mailbox_levels_max: store.mailbox_levels_max,
             changes_kept_max: store.changes_kept_max,
             accounts_resident_max: store.accounts_resident_max,
+            digest_bytes_max: store.digest_bytes_max,
             map_bytes_max: engine.map_bytes_max,
             readers_max: engine.readers_max,
             inline_body_bytes_max: engine.inline_body_bytes_max,
@@ -70,6 +74,7 @@ impl Store {
             mailbox_levels_max: self.mailbox_levels_max,
             changes_kept_max: self.changes_kept_max,
             accounts_resident_max: self.accounts_resident_max,
+            digest_bytes_max: self.digest_bytes_max,
             mime: message.limits(),
         }
     }
@@ -130,6 +135,7 @@ impl Message {
             parameters_max: self.parameters_max,
             boundary_bytes_max: self.boundary_bytes_max,
             references_max: self.references_max,
+            ..MimeLimits::default()
         }
     }
 }

@@ -1,0 +1,1 @@
+//! Mail as files: mbox, Maildir, `.eml` and `.emlx` trees, in folders, tar and zip.
