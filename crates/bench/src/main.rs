@@ -100,7 +100,7 @@ struct Common {
 enum Peer {
     /// Debian's Dovecot 2.3; its packages are installed if they are missing
     Dovecot,
-    /// Debian's Cyrus IMAP 3.6; its packages are installed if they are missing
+    /// Debian's Cyrus IMAP 3.6; what can stand beside Dovecot is installed if it is missing, the rest is only unpacked
     Cyrus,
     /// Nothing: postrider alone
     None,

@@ -29,15 +29,26 @@ pub fn shown(value: f64) -> String {
         _ => 3,
     };
     let text = format!("{value:.digits$}");
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(whole, fraction)| (whole, fraction));
+    match text.split_once('.') {
+        Some((whole, fraction)) => format!("{}.{fraction}", grouped(whole)),
+        None => grouped(&text),
+    }
+}
+
+/// A count: all its digits, thousands apart.
+pub fn counted(count: f64) -> String {
+    grouped(&format!("{count:.0}"))
+}
+
+fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
-    for (position, digit) in whole.chars().enumerate() {
-        if position > 0 && (whole.len() - position) % 3 == 0 {
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    if fraction.is_empty() { grouped } else { format!("{grouped}.{fraction}") }
+    grouped
 }
 
 #[cfg(test)]
@@ -57,5 +68,7 @@ mod tests {
         for (value, text) in [(1234.5, "1,234"), (1_234_567.0, "1,234,567"), (12.34, "12.3"), (0.1234, "0.123")] {
             assert_eq!(shown(value), text);
         }
+        assert_eq!(counted(20.0), "20");
+        assert_eq!(counted(10_000.0), "10,000");
     }
 }

@@ -32,7 +32,10 @@ fn compare_runs_every_workload() {
     let results: serde_json::Value = serde_json::from_str(&text).unwrap();
     for rows in [&results["plain"], &results["tls"]] {
         for row in rows.as_array().expect("a table") {
-            assert!(row["postrider"]["median"].is_number(), "no figure in {row}");
+            // A row is left out only for want of a capability.
+            let absent = row["absent"].as_array().expect("reasons");
+            let excused = absent.iter().any(|reason| reason.as_str().unwrap().contains("does not announce"));
+            assert!(row["postrider"]["median"].is_number() || excused, "no figure in {row}");
         }
     }
     for file in ["latest.md", "latest.svg"] {
@@ -44,5 +47,7 @@ fn compare_runs_every_workload() {
 fn growth_runs() {
     let (folder, _) = bench(&["growth"]);
     let text = fs::read_to_string(folder.path().join("growth.md")).unwrap();
-    assert!(text.contains("## SELECT, cold"), "{text}");
+    for heading in ["### SELECT, cold", "### SELECT, first of an account"] {
+        assert!(text.contains(heading), "{text}");
+    }
 }

@@ -4,7 +4,7 @@
 
 use crate::command::{Date, DateTime};
 
-const SECONDS_PER_DAY: i64 = 86_400;
+pub(crate) const SECONDS_PER_DAY: i64 = 86_400;
 const DAYS_PER_ERA: i64 = 146_097;
 const MONTH_NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -22,12 +22,17 @@ pub(crate) struct CivilDateTime {
 impl CivilDateTime {
     /// What clocks show in a zone, cut to the years 0 to 9999, which four digits can hold.
     pub(crate) fn from_unix(unix_seconds: i64, zone_minutes: i16) -> Self {
-        let first = days_from_civil(0, 1, 1) * SECONDS_PER_DAY;
-        let last = days_from_civil(10_000, 1, 1) * SECONDS_PER_DAY - 1;
-        let local = unix_seconds.saturating_add(i64::from(zone_minutes) * 60).clamp(first, last);
+        let local = Self::local_seconds(unix_seconds, zone_minutes);
         let (year, month, day) = civil_from_days(local.div_euclid(SECONDS_PER_DAY));
         let clock = local.rem_euclid(SECONDS_PER_DAY) as u32;
         Self { year: year as u32, month, day, hour: clock / 3600, minute: clock / 60 % 60, second: clock % 60 }
+    }
+
+    /// What clocks in a zone have counted since they showed 1970, cut in the same way.
+    pub(crate) fn local_seconds(unix_seconds: i64, zone_minutes: i16) -> i64 {
+        let first = days_from_civil(0, 1, 1) * SECONDS_PER_DAY;
+        let last = days_from_civil(10_000, 1, 1) * SECONDS_PER_DAY - 1;
+        unix_seconds.saturating_add(i64::from(zone_minutes) * 60).clamp(first, last)
     }
 
     /// The moment, or `None` where there is no such date or time. A leap second counts as the second after it.
@@ -67,7 +72,7 @@ pub(crate) fn month_number(name: &[u8]) -> Option<u32> {
 }
 
 /// Days since 1970-01-01. Years are counted from March, so that the leap day is the last of its year.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

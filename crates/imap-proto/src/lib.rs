@@ -4,6 +4,7 @@
 //! [`parse`] turns it into a value of [`command`], and [`encode`] writes responses. Framing stands apart from parsing,
 //! so that a command that cannot be parsed still has a known end, and the connection goes on behind it.
 
+pub mod client;
 pub mod command;
 pub mod encode;
 pub mod framing;

@@ -11,6 +11,7 @@ mod answer;
 mod capability;
 mod command;
 mod facts;
+mod known;
 mod options;
 mod selected;
 mod service;

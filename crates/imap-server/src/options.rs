@@ -23,6 +23,8 @@ pub struct ImapOptions {
     pub parse: ParseLimits,
     /// The largest message that APPEND takes, in bytes (RFC 7889).
     pub append_bytes_max: u64,
+    /// Tasks among which a search that reads many messages is divided.
+    pub search_tasks_max: usize,
     /// Output is sent on when this much has gathered, in bytes; a session holds little more.
     pub output_bytes: usize,
 }
@@ -38,6 +40,7 @@ impl Default for ImapOptions {
             frames: FrameLimits::default(),
             parse: ParseLimits::default(),
             append_bytes_max: 50 * 1024 * 1024,
+            search_tasks_max: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             output_bytes: 64 * 1024,
         }
     }

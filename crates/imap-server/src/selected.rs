@@ -12,7 +12,7 @@ use postrider_store::{
     difference, merge_without_expunges,
 };
 
-use crate::{answer::Failure, facts::Tells};
+use crate::{answer::Failure, facts::Tells, known::Known};
 
 /// What the client has enabled; it changes how news are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ pub(crate) struct Selected {
     pub(crate) id: MailboxId,
     pub(crate) access: Access,
     /// What the client was told of: its sequence numbers are positions in here.
-    pub(crate) known: Snapshot,
+    pub(crate) known: Known,
     /// The keywords the client was told of.
     pub(crate) keywords: KeywordTable,
     /// UIDs in these are `\Recent` for this session.
@@ -54,8 +54,8 @@ pub(crate) struct Selected {
 
 impl Selected {
     /// The mailbox as it is now becomes what the client knows.
-    pub(crate) fn new(mailbox: &Mailbox, access: Access) -> Self {
-        let known = mailbox.messages().cloned().unwrap_or_default();
+    pub(crate) fn new(mailbox: &Arc<Mailbox>, access: Access) -> Self {
+        let known = Known::published(mailbox);
         let keywords = mailbox.record.keywords.clone();
         let mut selected = Self {
             id: mailbox.id,
@@ -89,12 +89,52 @@ impl Selected {
 
     /// How many of the known messages are recent here.
     pub(crate) fn recent_count(&self) -> u32 {
-        self.known.select(&self.recent).count() as u32
+        self.positions(self.recent.ranges()).iter().map(|(low, high)| high - low + 1).sum()
     }
 
-    /// A message's flags, as the protocol names them.
-    pub(crate) fn flags(&self, entry: &Entry, enabled: Enabled) -> Vec<Flag> {
-        flags_of(&self.keywords, entry.flags, self.is_recent(entry.uid) && !enabled.rev2)
+    /// The messages that a command names, as ascending ranges of sequence numbers of messages the client knows.
+    ///
+    /// # Errors
+    /// As for [`Selected::resolve`].
+    pub(crate) fn resolve_positions(
+        &self,
+        set: &SequenceSet,
+        numbering: Numbering,
+    ) -> Result<Vec<(u32, u32)>, Failure> {
+        match (set, numbering) {
+            (SequenceSet::Saved, _) => Ok(self.positions(self.saved.ranges())),
+            (SequenceSet::Ranges(_), Numbering::Uid) => {
+                let last_uid = self.known.last().map_or(0, |entry| entry.uid.0);
+                Ok(self.positions(&set.resolve(last_uid).unwrap_or_default()))
+            }
+            (SequenceSet::Ranges(_), Numbering::Sequence) => self.existing_numbers(set),
+        }
+    }
+
+    /// Where the messages of ascending ranges of UIDs stand.
+    fn positions(&self, uids: &[(u32, u32)]) -> Vec<(u32, u32)> {
+        let mut positions: Vec<(u32, u32)> = Vec::new();
+        for &(low, high) in uids {
+            let first = self.known.sequence_at_or_after(Uid(low));
+            let after = match high.checked_add(1) {
+                Some(next) => self.known.sequence_at_or_after(Uid(next)),
+                None => self.known.len() + 1,
+            };
+            match positions.last_mut() {
+                _ if first >= after => {}
+                Some(before) if before.1 + 1 == first => before.1 = after - 1,
+                _ => positions.push((first, after - 1)),
+            }
+        }
+        positions
+    }
+
+    fn existing_numbers(&self, set: &SequenceSet) -> Result<Vec<(u32, u32)>, Failure> {
+        let ranges = set.resolve(self.known.len()).unwrap_or_default();
+        match ranges.last() {
+            Some(&(_, high)) if high > self.known.len() => Err(Failure::bad("There is no message with such a number")),
+            _ => Ok(ranges),
+        }
     }
 
     /// The messages that a command names, as ascending UIDs of messages the client knows.
@@ -110,10 +150,7 @@ impl Selected {
                 Ok(self.known.existing(&wanted))
             }
             (SequenceSet::Ranges(_), Numbering::Sequence) => {
-                let ranges = set.resolve(self.known.len()).unwrap_or_default();
-                if ranges.last().is_some_and(|&(_, high)| high > self.known.len()) {
-                    return Err(Failure::bad("There is no message with such a number"));
-                }
+                let ranges = self.existing_numbers(set)?;
                 Ok(ranges
                     .iter()
                     .flat_map(|&(low, high)| self.known.range(low, high))
@@ -135,14 +172,16 @@ impl Selected {
     }
 
     /// Tells what is new in `mailbox`, as far as `tells` allows.
-    pub(crate) fn report(&mut self, mailbox: &Mailbox, enabled: Enabled, tells: Tells, out: &mut Vec<u8>) {
+    pub(crate) fn report(&mut self, mailbox: &Arc<Mailbox>, enabled: Enabled, tells: Tells, out: &mut Vec<u8>) {
         let Some(newest) = mailbox.messages() else { return };
-        if tells == Tells::Nothing {
+        // A version that was published once never changes.
+        if tells == Tells::Nothing || (self.known.is(mailbox) && !self.expunges_wait) {
             return;
         }
         let found = difference(&self.known, newest);
         self.report_keywords(mailbox, out);
         if found.is_empty() {
+            self.known = Known::published(mailbox);
             self.in_step = mailbox.record.highest_modseq;
             return;
         }
@@ -150,14 +189,14 @@ impl Selected {
             // Numbers must not shift, so neither EXPUNGE nor what would come behind it is told; flags can be.
             let merged = merge_without_expunges(&self.known, newest);
             let changed = difference(&self.known, &merged).changed;
-            self.known = merged;
+            self.known = Known::own(merged);
             self.report_flags(&changed, enabled, out);
             self.expunges_wait = true;
             self.report_in_step(enabled, out);
             return;
         }
         self.report_expunged(&found, enabled, out);
-        self.known = newest.clone();
+        self.known = Known::published(mailbox);
         if found.added > 0 {
             encode::encode_exists(out, self.known.len());
             self.take_recent(mailbox);
@@ -213,7 +252,8 @@ impl Selected {
     /// for it, and no client minds.
     pub(crate) fn report_entry(&self, sequence: u32, entry: &Entry, enabled: Enabled, out: &mut Vec<u8>) {
         let mut writer = FetchWriter::begin(out, sequence);
-        writer.uid(entry.uid.0).flags(&self.flags(entry, enabled));
+        writer.uid(entry.uid.0).flag_list(b"");
+        encode_flag_bits(writer.buffer(), &self.keywords, entry.flags, self.is_recent(entry.uid) && !enabled.rev2);
         if enabled.condstore {
             writer.modseq(entry.modseq.0);
         }
@@ -242,17 +282,39 @@ pub(crate) fn encode_flag_lists(keywords: &KeywordTable, access: Access, out: &m
     encode::encode_status(out, None, encode::Status::Ok, Some(&code), text);
 }
 
-/// Flags as the protocol names them.
-pub(crate) fn flags_of(keywords: &KeywordTable, bits: FlagBits, recent: bool) -> Vec<Flag> {
-    let flags = keywords.flags(bits).into_iter().map(|flag| match flag {
-        postrider_store::Flag::Answered => Flag::Answered,
-        postrider_store::Flag::Flagged => Flag::Flagged,
-        postrider_store::Flag::Deleted => Flag::Deleted,
-        postrider_store::Flag::Seen => Flag::Seen,
-        postrider_store::Flag::Draft => Flag::Draft,
-        postrider_store::Flag::Keyword(name) => Flag::Keyword(name),
-    });
-    recent.then_some(Flag::Recent).into_iter().chain(flags).collect()
+/// The system flags, each with the space behind it.
+const SYSTEM_FLAGS: [(FlagBits, &[u8]); 5] = [
+    (FlagBits::ANSWERED, b"\\Answered "),
+    (FlagBits::FLAGGED, b"\\Flagged "),
+    (FlagBits::DELETED, b"\\Deleted "),
+    (FlagBits::SEEN, b"\\Seen "),
+    (FlagBits::DRAFT, b"\\Draft "),
+];
+
+/// Appends a message's flags as the protocol names them, in parentheses.
+pub(crate) fn encode_flag_bits(out: &mut Vec<u8>, keywords: &KeywordTable, bits: FlagBits, recent: bool) {
+    out.push(b'(');
+    let start = out.len();
+    if recent {
+        out.extend_from_slice(b"\\Recent ");
+    }
+    let mut rest = bits;
+    for (flag, name) in SYSTEM_FLAGS {
+        if bits.contains(flag) {
+            out.extend_from_slice(name);
+            rest = rest.without(flag);
+        }
+    }
+    if !rest.is_empty() {
+        for name in rest.keyword_positions().filter_map(|position| keywords.names().get(position)) {
+            out.extend_from_slice(name.as_bytes());
+            out.push(b' ');
+        }
+    }
+    if out.len() > start {
+        out.pop();
+    }
+    out.push(b')');
 }
 
 /// Flags as the store names them. `\Recent` is not a client's to set and is passed over (RFC 3501 §2.3.2).

@@ -24,6 +24,10 @@ use crate::{
     service::ImapService,
 };
 
+/// An empty output buffer larger than this is given back when a session waits for its client, in bytes: most sessions wait
+/// nearly all the time.
+const KEPT_BYTES_MAX: usize = 4 * 1024;
+
 /// Serves a client until it leaves, is silent for too long or the server stops.
 pub async fn serve<S: Stream>(transport: Transport<S>, service: Arc<ImapService>) {
     let mut session = Session::new(transport, service);
@@ -129,7 +133,7 @@ impl<S: Stream> Session<S> {
     /// Sends what waits and reads more; answers to pipelined commands so leave together.
     pub(crate) async fn read_more(&mut self) -> Result<Input, End> {
         self.flush().await?;
-        if self.out.capacity() > self.service.options.output_bytes {
+        if self.out.capacity() > KEPT_BYTES_MAX {
             self.out = Vec::new();
         }
         self.transport.free_buffers();

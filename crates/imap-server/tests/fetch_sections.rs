@@ -187,6 +187,9 @@ async fn partials_are_cut_at_the_end_and_name_their_origin() {
         ("BODY.PEEK[1]<2.1>", "BODY[1]<2> {1}\r\n2"),
         ("BODY.PEEK[HEADER.FIELDS (Subject)]<9.100>", "BODY[HEADER.FIELDS (Subject)]<9> {5}\r\nx\r\n\r\n"),
         ("BODY.PEEK[HEADER.FIELDS (Subject)]<99.1>", "BODY[HEADER.FIELDS (Subject)]<99> {0}\r\n"),
+        ("BODY.PEEK[HEADER.FIELDS (Subject)]<0.10>", "BODY[HEADER.FIELDS (Subject)]<0> {10}\r\nSubject: x"),
+        ("BODY.PEEK[HEADER.FIELDS.NOT (To)]<8.4>", "BODY[HEADER.FIELDS.NOT (To)]<8> {4}\r\n x\r\n"),
+        ("BODY.PEEK[HEADER]<9.1>", "BODY[HEADER]<9> {1}\r\nx"),
         ("BINARY.PEEK[1]<7.9>", "BINARY[1]<7> {3}\r\n789"),
     ] {
         client.says(&format!("C: p FETCH 1 {asked}\n{}S: p OK …", server_lines(&format!("* 1 FETCH ({told})")))).await;
@@ -215,6 +218,37 @@ async fn no_literal_holds_a_nul_and_offsets_stay_true() {
     client.says("C: 3 FETCH 1 BINARY.PEEK[1]<2.1>\nS: * 1 FETCH (BINARY[1]<2> {1}\nS: e)\nS: 3 OK …").await;
     let answer = client.exchange("4", b"4 FETCH 1 (ENVELOPE BODYSTRUCTURE PREVIEW)\r\n").await;
     assert!(!answer.contains(&0));
+}
+
+#[tokio::test]
+async fn a_header_too_long_to_be_kept_is_read_from_the_message_in_its_turn() {
+    let server = Server::start().await;
+    let filler = "X-Filler: 0123456789\r\n".repeat(2000);
+    for (number, filler) in ["", &filler, "X-A: b\r\n", &filler].into_iter().enumerate() {
+        let raw = format!("Subject: s{number}\r\n{filler}To: t\0{number}\r\n\r\nbody\r\n");
+        server.append(INBOX, Vec::new(), raw).await;
+    }
+    let mut client = server.select().await;
+    for (asked, told, length, cut) in [
+        ("HEADER.FIELDS (TO SUBJECT)", "Subject: sN\r\nTo: t?N\r\n\r\n", 24, ""),
+        ("HEADER.FIELDS (Subject to)", "ct: sN\r\nTo", 10, "<5.10>"),
+        ("HEADER.FIELDS.NOT (X-Filler X-A Subject)", "To: t?N\r\n\r\n", 11, ""),
+    ] {
+        let answer =
+            client.exchange("tag", format!("tag FETCH 1:* (UID BODY.PEEK[{asked}]{cut})\r\n").as_bytes()).await;
+        let origin =
+            cut.split('.').next().filter(|cut| !cut.is_empty()).map(|cut| format!("{cut}>")).unwrap_or_default();
+        let mut expected = String::new();
+        for number in 0..4 {
+            let told = told.replace('N', &number.to_string());
+            let uid = number + 1;
+            expected += &format!("* {uid} FETCH (UID {uid} BODY[{asked}]{origin} {{{length}}}\r\n{told})\r\n");
+        }
+        assert!(answer.starts_with(expected.as_bytes()), "{asked}: {}", answer.escape_ascii());
+    }
+    let answer = client.exchange("tag", b"tag FETCH 1:* RFC822.HEADER\r\n").await;
+    assert_eq!(memchr::memmem::find_iter(&answer, b"RFC822.HEADER {").count(), 4);
+    assert_eq!(memchr::memmem::find_iter(&answer, b"X-Filler: 0123456789\r\n").count(), 4000);
 }
 
 #[tokio::test]

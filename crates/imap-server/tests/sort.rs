@@ -224,10 +224,10 @@ async fn no_expunge_is_told_beside_a_sort_but_beside_a_uid_sort() {
     server.selected("C: a STORE 1 +FLAGS.SILENT (\\Deleted)\nS: a OK …\nC: b EXPUNGE\nS…\nS: b OK …").await;
     client
         .says(
-            "C: c SORT (REVERSE DATE) UTF-8 ALL\nS: * SORT 3 2 1\nS: c OK …\n\
+            "C: c SORT (REVERSE SUBJECT) UTF-8 ALL\nS: * SORT 3 2 1\nS: c OK …\n\
              C: d THREAD REFERENCES UTF-8 2:3\nS: * THREAD (2)(3)\nS: d OK …\n\
-             C: e UID SORT (REVERSE DATE) UTF-8 ALL\nS: * SORT 3 2 1\nS: * 1 EXPUNGE\nS: e OK …\n\
-             C: f UID SORT (REVERSE DATE) UTF-8 ALL\nS: * SORT 3 2\nS: f OK …",
+             C: e UID SORT (REVERSE SUBJECT) UTF-8 ALL\nS: * SORT 3 2 1\nS: * 1 EXPUNGE\nS: e OK …\n\
+             C: f UID SORT (REVERSE SUBJECT) UTF-8 ALL\nS: * SORT 3 2\nS: f OK …",
         )
         .await;
 }

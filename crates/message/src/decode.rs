@@ -246,31 +246,35 @@ impl QuotedPrintableDecoder {
     /// Decodes up to the next escape or line end while nothing is held back; answers what is left.
     fn decode_run<'a>(&mut self, encoded: &'a [u8], decoded: &mut Vec<u8>) -> &'a [u8] {
         let is_end = |byte: &u8| matches!(byte, b'=' | b'\n');
-        let near = encoded.iter().take(NEAR_BYTES).position(is_end);
-        let at = near.or_else(|| memchr2(b'=', b'\n', encoded)).unwrap_or(encoded.len());
-        let (run, rest) = encoded.split_at_checked(at).unwrap_or((encoded, b""));
+        let start = decoded.len();
+        for byte in encoded.iter().take(NEAR_BYTES).take_while(|byte| !is_end(byte)) {
+            decoded.push(*byte);
+        }
+        let near = decoded.len() - start;
+        let (_, mut rest) = encoded.split_at_checked(near).unwrap_or((encoded, b""));
+        if near == NEAR_BYTES {
+            let (run, after) =
+                rest.split_at_checked(memchr2(b'=', b'\n', rest).unwrap_or(rest.len())).unwrap_or((rest, b""));
+            decoded.extend_from_slice(run);
+            rest = after;
+        }
         match rest {
-            [b'=', high, low, after @ ..] => {
-                decoded.extend_from_slice(run);
-                match (hex_value(*high), hex_value(*low)) {
-                    (Some(high), Some(low)) => {
-                        decoded.push(high << 4 | low);
-                        return after;
-                    }
-                    _ if (*high, *low) == (b'\r', b'\n') => return after,
-                    _ => self.held.push(b'='),
+            [b'=', high, low, after @ ..] => match (hex_value(*high), hex_value(*low)) {
+                (Some(high), Some(low)) => {
+                    decoded.push(high << 4 | low);
+                    return after;
                 }
-            }
-            [b'=', ..] => {
-                decoded.extend_from_slice(run);
-                self.held.push(b'=');
-            }
+                _ if (*high, *low) == (b'\r', b'\n') => return after,
+                _ => self.held.push(b'='),
+            },
+            [b'=', ..] => self.held.push(b'='),
             // White space at the end of a run may be the end of a line.
             _ => {
-                let text = run.len() - run.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
-                let (text, space) = run.split_at_checked(text).unwrap_or((run, b""));
-                decoded.extend_from_slice(text);
-                space.iter().for_each(|byte| self.hold(*byte, decoded));
+                let run = decoded.get(start..).unwrap_or_default();
+                let spaces = run.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+                let (_, space) = encoded.split_at_checked(run.len() - spaces).unwrap_or_default();
+                decoded.truncate(decoded.len() - spaces);
+                space.iter().take(spaces).for_each(|byte| self.hold(*byte, decoded));
                 if let [line_feed, ..] = rest {
                     self.decode_byte(*line_feed, decoded);
                 }

@@ -6,6 +6,7 @@ use crate::derived::{
     FLAG_PREVIEW, FLAG_REPLY, FLAG_SEARCH_TEXTS, FLAG_SENT_DATE, HeaderText, SLOTS, Slot, VERSION,
 };
 use crate::header_index::IndexedHeader;
+use crate::searched::{SearchedPart, searched_parts_of};
 use crate::structure::Structure;
 use crate::structure_codec::decode_structure;
 
@@ -195,6 +196,11 @@ impl<'a> DerivedView<'a> {
     /// Where the message's parts lie.
     pub fn structure(&self) -> Result<Structure, DerivedError> {
         decode_structure(self.slot(Slot::Structure))
+    }
+
+    /// Where a search for text looks, without the rest of the structure.
+    pub fn searched_parts(&self) -> Result<Vec<SearchedPart>, DerivedError> {
+        searched_parts_of(self.slot(Slot::Structure))
     }
 
     /// What searches of that field look at.

@@ -4,6 +4,8 @@
 //! they are written alike. Searches fold all text that they look at, so runs of ASCII are folded as a whole, and
 //! the letters of the most common scripts without a look into Unicode's tables. A test compares every character.
 
+use encoding_rs::Encoding;
+
 /// Octets that are looked at together.
 const BLOCK_BYTES: usize = 16;
 
@@ -19,13 +21,20 @@ pub(crate) fn fold_into(text: &str, folded: &mut Vec<u8>) {
     folded.reserve(text.len() + BLOCK_BYTES);
     let mut rest = text;
     loop {
-        let (blocks, _) = rest.as_bytes().as_chunks::<BLOCK_BYTES>();
-        let mut ascii = 0;
-        for block in blocks.iter().take_while(|block| block.is_ascii()) {
-            folded.extend_from_slice(&block.map(|byte| byte.to_ascii_lowercase()));
-            ascii += BLOCK_BYTES;
+        let (blocks, tail) = rest.as_bytes().as_chunks::<BLOCK_BYTES>();
+        let whole = blocks.iter().position(|block| !block.is_ascii());
+        let ascii = match whole {
+            Some(blocks) => blocks * BLOCK_BYTES,
+            None if tail.is_ascii() => rest.len(),
+            None => rest.len() - tail.len(),
+        };
+        let (ascii, mixed) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
+        if !ascii.is_empty() {
+            fold_ascii_into(ascii.as_bytes(), folded);
         }
-        let Some((_, mixed)) = rest.split_at_checked(ascii).filter(|(_, mixed)| !mixed.is_empty()) else { return };
+        if mixed.is_empty() {
+            return;
+        }
         rest = fold_some_into(mixed, folded);
     }
 }
@@ -46,7 +55,7 @@ fn fold_some_into<'a>(text: &'a str, folded: &mut Vec<u8>) -> &'a str {
         match code {
             0..0x80 => folded.push((code as u8).to_ascii_lowercase()),
             0x80..0x800 => match TWO_BYTES.get(code as usize - 0x80) {
-                Some(pair @ [1.., _]) => folded.extend_from_slice(pair),
+                Some(pair) if *pair != [0; 2] => folded.extend_from_slice(pair),
                 _ => fold_seldom_into(character, folded),
             },
             _ if knows_no_case(character) => {
@@ -99,6 +108,60 @@ fn knows_no_case(character: char) -> bool {
         | '\u{2500}'..='\u{27ff}' | '\u{2e80}'..='\u{a63f}' | '\u{ac00}'..='\u{d7a3}' | '\u{1f300}'..='\u{1faff}')
 }
 
+/// What each octet of a charset of single octets folds to.
+pub(crate) struct OctetFolds {
+    pub(crate) encoding: &'static Encoding,
+    /// For octets from 128: how many octets of UTF-8, and these.
+    folds: [(u8, [u8; 7]); 128],
+}
+
+impl OctetFolds {
+    /// Nothing where a fold has too many octets, which is so in no charset known.
+    pub(crate) fn new(encoding: &'static Encoding) -> Option<Self> {
+        let mut folds = [(0, [0; 7]); 128];
+        for (octet, (length, octets)) in (128..=255u8).zip(&mut folds) {
+            let folded = fold_case(&encoding.decode_without_bom_handling(&[octet]).0);
+            octets.get_mut(..folded.len())?.copy_from_slice(folded.as_bytes());
+            *length = folded.len() as u8;
+        }
+        Some(Self { encoding, folds })
+    }
+
+    /// Appends the text of `octets` with its case folded.
+    pub(crate) fn fold_into(&self, octets: &[u8], folded: &mut Vec<u8>) {
+        folded.reserve(octets.len());
+        let mut rest = octets;
+        loop {
+            let (blocks, tail) = rest.as_chunks::<BLOCK_BYTES>();
+            let ascii = match blocks.iter().position(|block| !block.is_ascii()) {
+                Some(blocks) => blocks * BLOCK_BYTES,
+                None if tail.is_ascii() => rest.len(),
+                None => rest.len() - tail.len(),
+            };
+            let (ascii, mixed) = rest.split_at_checked(ascii).unwrap_or((rest, b""));
+            if !ascii.is_empty() {
+                fold_ascii_into(ascii, folded);
+            }
+            let (block, after) = mixed.split_at_checked(BLOCK_BYTES).unwrap_or((mixed, b""));
+            if block.is_empty() {
+                return;
+            }
+            block.iter().for_each(|octet| self.fold_octet_into(*octet, folded));
+            rest = after;
+        }
+    }
+
+    fn fold_octet_into(&self, octet: u8, folded: &mut Vec<u8>) {
+        match self.folds.get(usize::from(octet.wrapping_sub(128))).filter(|_| octet >= 128) {
+            None => folded.push(octet.to_ascii_lowercase()),
+            Some((2, [first, second, ..])) => folded.extend_from_slice(&[*first, *second]),
+            Some((length, octets)) => {
+                folded.extend_from_slice(octets.get(..usize::from(*length)).unwrap_or_default());
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +186,20 @@ mod tests {
             // The sieve for HTML rests on it: markup comes from markup.
             let is_letter = |byte: u8| !byte.is_ascii() || byte.is_ascii_lowercase();
             assert!(character.is_ascii() || expected.bytes().all(is_letter), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn octets_fold_to_what_their_text_does() {
+        let octets: Vec<u8> = (0..=255u8).chain(0..40).chain((128..=255).rev()).collect();
+        for label in ["windows-1252", "windows-1253", "iso-8859-7", "koi8-r", "windows-874", "iso-8859-8", "macintosh"]
+        {
+            let encoding = Encoding::for_label(label.as_bytes()).unwrap();
+            assert!(encoding.is_single_byte());
+            let mut folded = Vec::new();
+            OctetFolds::new(encoding).unwrap().fold_into(&octets, &mut folded);
+            let expected = fold_case(&encoding.decode_without_bom_handling(&octets).0);
+            assert_eq!(String::from_utf8(folded).unwrap(), expected, "{label}");
         }
     }
 

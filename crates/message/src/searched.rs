@@ -2,10 +2,15 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use crate::charset::Charset;
 use crate::decode::TransferEncoding;
+use crate::derived_view::DerivedError;
+use crate::encoded_word::decode_encoded_words;
 use crate::preview::part_charset;
 use crate::structure::{Part, PartKind, Structure};
+use crate::structure_codec::{Enclosed, SkimmedPart, skim_structure};
 
 /// What is searched of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +93,32 @@ fn add_parts(part: &Part, parts: &mut Vec<SearchedPart>) {
             add_parts(message, parts);
         }
     }
+}
+
+/// The same from the compact form of a structure.
+pub(crate) fn searched_parts_of(table: &[u8]) -> Result<Vec<SearchedPart>, DerivedError> {
+    let mut parts = Vec::new();
+    skim_structure(table, &mut |part| {
+        let scope = match part.enclosed {
+            Enclosed::InNothing | Enclosed::InMultipart => SearchScope::Text,
+            Enclosed::InMessage => SearchScope::Body,
+        };
+        parts.push(SearchedPart::header(&part.header, scope));
+        if part.is_leaf && part.media_type == b"text" {
+            let form = Form::Text(skimmed_form(&part));
+            parts.push(SearchedPart { range: part.body, scope: SearchScope::Body, form });
+        }
+    })?;
+    Ok(parts)
+}
+
+fn skimmed_form(part: &SkimmedPart<'_>) -> TextForm {
+    let charset = match part.charset {
+        None => Charset::Guess,
+        Some(charset) if memmem::find(charset, b"=?").is_none() => Charset::find(charset),
+        Some(charset) => Charset::find(decode_encoded_words(charset).as_bytes()),
+    };
+    TextForm { encoding: TransferEncoding::find(part.encoding), charset, is_html: part.subtype == b"html" }
 }
 
 #[cfg(test)]

@@ -88,6 +88,37 @@ pub(crate) fn decode_structure(bytes: &[u8]) -> Result<Structure, DerivedError> 
     if reader.bytes.is_empty() { Ok(Structure { root }) } else { Err(DerivedError::Damaged) }
 }
 
+/// What a walk over the compact form tells of a part.
+pub(crate) struct SkimmedPart<'a> {
+    pub(crate) enclosed: Enclosed,
+    pub(crate) is_leaf: bool,
+    pub(crate) header: Range<usize>,
+    pub(crate) body: Range<usize>,
+    pub(crate) media_type: &'a [u8],
+    pub(crate) subtype: &'a [u8],
+    pub(crate) encoding: &'a [u8],
+    /// The parameter `charset`, as [`Part::parameter`] finds it, but with encoded words as they are.
+    pub(crate) charset: Option<&'a [u8]>,
+}
+
+/// In what a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enclosed {
+    /// It is the message itself.
+    InNothing,
+    InMultipart,
+    /// It is an enclosed message.
+    InMessage,
+}
+
+/// Walks over the compact form, which must fill `bytes`, without copying anything: `visit` gets each part before what it
+/// contains.
+pub(crate) fn skim_structure<'a>(bytes: &'a [u8], visit: &mut impl FnMut(SkimmedPart<'a>)) -> Result<(), DerivedError> {
+    let mut reader = Reader { bytes };
+    reader.skim_part(Enclosed::InNothing, 0, visit)?;
+    if reader.bytes.is_empty() { Ok(()) } else { Err(DerivedError::Damaged) }
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -163,6 +194,69 @@ impl<'a> Reader<'a> {
         Ok(part)
     }
 
+    fn octets(&mut self) -> Result<&'a [u8], DerivedError> {
+        let length = self.number()?;
+        self.take(length)
+    }
+
+    fn skip_optional(&mut self) -> Result<bool, DerivedError> {
+        let length = self.number()?;
+        self.take(length.saturating_sub(1))?;
+        Ok(length > 0)
+    }
+
+    /// Passes over parameters and answers that which tells the charset.
+    fn skim_parameters(&mut self) -> Result<Option<&'a [u8]>, DerivedError> {
+        let (mut plain, mut extended) = (None, None);
+        for _ in 0..self.number()? {
+            let (name, value) = (self.octets()?, self.octets()?);
+            let slot = match name {
+                b"charset" => &mut plain,
+                b"charset*" => &mut extended,
+                _ => continue,
+            };
+            slot.get_or_insert(value);
+        }
+        Ok(extended.or(plain))
+    }
+
+    fn skim_part(
+        &mut self,
+        enclosed: Enclosed,
+        depth: usize,
+        visit: &mut impl FnMut(SkimmedPart<'a>),
+    ) -> Result<(), DerivedError> {
+        if depth > MimeLimits::NESTING_DEPTH_CEILING {
+            return Err(DerivedError::Damaged);
+        }
+        let kind = self.take(1)?.first().copied().unwrap_or_default();
+        let (header, body) = (self.range()?, self.range()?);
+        let _lines = self.number()?;
+        let (media_type, subtype, encoding) = (self.octets()?, self.octets()?, self.octets()?);
+        let charset = self.skim_parameters()?;
+        let is_leaf = kind == LEAF;
+        visit(SkimmedPart { enclosed, is_leaf, header, body, media_type, subtype, encoding, charset });
+        for _id_description_md5_location in 0..4 {
+            self.skip_optional()?;
+        }
+        if self.skip_optional()? {
+            self.skim_parameters()?;
+        }
+        for _language in 0..self.number()? {
+            self.octets()?;
+        }
+        if is_leaf {
+            return Ok(());
+        }
+        let children = self.number()?;
+        let enclosed = match (kind, children) {
+            (MULTIPART, _) => Enclosed::InMultipart,
+            (MESSAGE, 1) => Enclosed::InMessage,
+            _ => return Err(DerivedError::Damaged),
+        };
+        (0..children).try_for_each(|_| self.skim_part(enclosed, depth + 1, visit))
+    }
+
     fn kind(&mut self, kind: u8, depth: usize) -> Result<PartKind, DerivedError> {
         if kind == LEAF {
             return Ok(PartKind::Leaf);
@@ -203,7 +297,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode_structure(&bytes);
+            let _ = (decode_structure(&bytes).is_ok(), skim_structure(&bytes, &mut |_| ()));
         }
     }
 }

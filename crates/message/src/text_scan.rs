@@ -9,7 +9,7 @@ use mail_parser::decoders::html::html_to_text;
 
 use crate::charset::Charset;
 use crate::decode::{Decoder, TransferEncoding};
-use crate::fold::{fold_ascii_into, fold_into};
+use crate::fold::{OctetFolds, fold_ascii_into, fold_into};
 use crate::search::Needle;
 use crate::searched::TextForm;
 
@@ -21,11 +21,13 @@ const HTML_BYTES_MAX: usize = 1024 * 1024;
 const KEPT_BYTES_MAX: usize = 128 * 1024;
 
 /// Room for what a search decodes and folds, to be used again for the next part.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SearchBuffers {
     octets: Vec<u8>,
     text: String,
     pub(crate) folded: Vec<u8>,
+    /// Of the charset that was met last.
+    octet_folds: Option<Box<OctetFolds>>,
 }
 
 impl SearchBuffers {
@@ -97,6 +99,17 @@ fn html_contains(needle: &Needle, body: &[u8], form: TextForm, buffers: &mut Sea
     }
 }
 
+/// The folds of a charset of single octets, made where they are not at hand.
+fn folds_of<'a>(charset: &'static Encoding, kept: &'a mut Option<Box<OctetFolds>>) -> Option<&'a OctetFolds> {
+    if !charset.is_single_byte() {
+        return None;
+    }
+    if kept.as_ref().is_none_or(|folds| folds.encoding != charset) {
+        *kept = OctetFolds::new(charset).map(Box::new);
+    }
+    kept.as_deref()
+}
+
 struct Scan {
     is_found: bool,
     is_malformed: bool,
@@ -110,7 +123,7 @@ fn scan(
     charset: &'static Encoding,
     buffers: &mut SearchBuffers,
 ) -> Scan {
-    let SearchBuffers { octets, text, folded } = buffers;
+    let SearchBuffers { octets, text, folded, octet_folds } = buffers;
     let mut transfer = Decoder::new(encoding).unwrap_or(Decoder::Identity);
     let mut decoder = charset.new_decoder_without_bom_handling();
     // ASCII means ASCII until the decoder has seen something else.
@@ -134,6 +147,8 @@ fn scan(
         };
         if is_plain && decoded.is_ascii() {
             fold_ascii_into(decoded, folded);
+        } else if let Some(folds) = folds_of(charset, octet_folds) {
+            folds.fold_into(decoded, folded);
         } else {
             is_plain = false;
             text.clear();

@@ -45,7 +45,8 @@ impl ImapConnection {
 
     /// The same from this loopback address.
     pub fn connect_from(server: &Server, source: Ipv4Addr) -> Result<Self> {
-        Self::greeted(Buffered::new(Stream::plain_from(source, server.ports().imap)?, SMALL_BYTES))
+        let stream = Stream::plain_from(source, server.ports().imap, server)?;
+        Self::greeted(Buffered::new(stream, SMALL_BYTES))
     }
 
     /// Connects and logs in.
@@ -187,7 +188,7 @@ impl ImapConnection {
 
 fn open(server: &Server, transport: Transport) -> Result<Stream> {
     match transport {
-        Transport::Plain => Stream::plain(server.ports().imap),
+        Transport::Plain => Stream::plain(server.ports().imap, server),
         Transport::Tls => Stream::tls(server.ports().imaps, server),
     }
 }
@@ -234,7 +235,9 @@ mod tests {
 
     #[test]
     fn hits_are_counted() {
-        for (line, count) in [("* SEARCH 2 84 882", 3), ("* SEARCH", 0), ("* SORT 5 3", 2), ("* THREAD (2)(3 6 (4 23))", 3)] {
+        for (line, count) in
+            [("* SEARCH 2 84 882", 3), ("* SEARCH", 0), ("* SORT 5 3", 2), ("* THREAD (2)(3 6 (4 23))", 3)]
+        {
             assert_eq!(hits(line.as_bytes()), count, "{line}");
         }
     }

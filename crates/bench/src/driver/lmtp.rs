@@ -1,5 +1,7 @@
 //! LMTP, as little of it as measuring takes.
 
+use std::fmt::Write as _;
+
 use anyhow::{Result, bail};
 
 use super::buffer::Buffered;
@@ -20,25 +22,36 @@ pub struct LmtpConnection {
 impl LmtpConnection {
     /// Connects and greets.
     pub fn connect(server: &Server) -> Result<Self> {
-        let mut buffered = Buffered::new(Stream::plain(server.ports().lmtp)?, BUFFER_BYTES);
+        let mut buffered = Buffered::new(Stream::plain(server.ports().lmtp, server)?, BUFFER_BYTES);
         expect(&mut buffered, b"220")?;
         buffered.send(b"LHLO client.example.test\r\n")?;
         expect(&mut buffered, b"250")?;
         Ok(Self { buffered, output: Vec::new() })
     }
 
-    /// Delivers one message to one recipient: envelope and DATA in one piece (RFC 2920), then the content.
+    /// Delivers one message to one recipient.
     pub fn deliver(&mut self, recipient: &str, message: &Message) -> Result<()> {
-        let envelope = format!("MAIL FROM:<sender@corpus.example>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
-        self.buffered.send(envelope.as_bytes())?;
-        for code in [b"250", b"250", b"354"] {
-            expect(&mut self.buffered, code)?;
+        self.deliver_to_all(&[recipient], message)
+    }
+
+    /// Delivers one message: envelope and DATA in one piece (RFC 2920), then the content.
+    pub fn deliver_to_all(&mut self, recipients: &[&str], message: &Message) -> Result<()> {
+        let mut envelope = String::from("MAIL FROM:<sender@corpus.example>\r\n");
+        for recipient in recipients {
+            // Writing to a string cannot fail.
+            let _ = write!(envelope, "RCPT TO:<{recipient}>\r\n");
         }
+        envelope.push_str("DATA\r\n");
+        self.buffered.send(envelope.as_bytes())?;
+        expect(&mut self.buffered, b"250")?;
+        recipients.iter().try_for_each(|_| expect(&mut self.buffered, b"250"))?;
+        expect(&mut self.buffered, b"354")?;
         self.output.clear();
         stuff(&message.bytes, &mut self.output);
         self.output.extend_from_slice(b".\r\n");
         self.buffered.send(&self.output)?;
-        expect(&mut self.buffered, b"250")
+        // RFC 2033 §4.2: an answer for each recipient.
+        recipients.iter().try_for_each(|_| expect(&mut self.buffered, b"250"))
     }
 }
 

@@ -14,5 +14,5 @@ mod tls;
 pub use imap::{ImapConnection, Totals};
 pub use lmtp::LmtpConnection;
 pub use pop3::Pop3Connection;
-pub use stream::Transport;
+pub use stream::{Acknowledging, Transport};
 pub use tls::configuration as tls_configuration;

@@ -16,7 +16,7 @@ pub struct Pop3Connection {
 impl Pop3Connection {
     /// Connects and logs in.
     pub fn logged_in(server: &Server, account: &Account) -> Result<Self> {
-        let mut connection = Self { buffered: Buffered::large(Stream::plain(server.ports().pop3)?) };
+        let mut connection = Self { buffered: Buffered::large(Stream::plain(server.ports().pop3, server)?) };
         connection.confirmed()?;
         connection.send(&format!("USER {}\r\nPASS {}\r\n", account.address, account.password))?;
         connection.confirmed()?;

@@ -17,7 +17,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, versio
 pub fn configuration() -> Result<Arc<ClientConfig>> {
     let provider = CryptoProvider {
         cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256],
-        kx_groups: vec![ring::kx_group::X25519],
+        // The second is for servers that know nothing else; it costs them a round trip more.
+        kx_groups: vec![ring::kx_group::X25519, ring::kx_group::SECP256R1],
         ..ring::default_provider()
     };
     let mut configuration = ClientConfig::builder_with_provider(Arc::new(provider))

@@ -6,17 +6,15 @@ use super::{Comparison, Row, Verdict};
 use crate::machine::Machine;
 use crate::server::Kind;
 use crate::site::Timing;
-use crate::statistics::{shown, spread};
+use crate::statistics::{counted, shown, spread};
 use crate::workload::Target;
 
 /// The whole document.
 pub fn document(comparison: &Comparison) -> String {
     let mut text = String::from("# Figures\n\n");
     let option = if comparison.stem() == "latest" { "" } else { " --peer cyrus" };
-    let _ = write!(
-        text,
-        "<!-- Made by `cargo run --release -p postrider-bench -- compare{option}`. Do not edit. -->\n\n"
-    );
+    let _ =
+        write!(text, "<!-- Made by `cargo run --release -p postrider-bench -- compare{option}`. Do not edit. -->\n\n");
     text.push_str(&introduction(comparison));
     let _ = write!(
         text,
@@ -110,8 +108,8 @@ fn goal(row: &Row) -> String {
     let unit = row.workload.figure.unit();
     match row.workload.target {
         Target::Ratio(ratio) => format!("{ratio}×"),
-        Target::AtMost(most) => format!("≤ {} {unit}", shown(most)),
-        Target::AtLeast(least) => format!("held: {}", shown(least)),
+        Target::AtMost(most) => format!("≤ {} {unit}", counted(most)),
+        Target::AtLeast(least) => format!("held: {}", counted(least)),
         Target::None => String::from("–"),
     }
 }
@@ -168,14 +166,28 @@ fn not_reached(comparison: &Comparison) -> String {
                 Target::Ratio(_) => row.ratio().map(|ratio| format!("{}×", shown(ratio))),
                 _ => row.median(0).map(|value| format!("{} {}", shown(value), row.workload.figure.unit())),
             };
-            let (value, goal) = (value.unwrap_or_default(), goal(row));
-            let _ = writeln!(text, "- **{}{suffix}**: {value}, wanted {goal}. {}", row.workload.name, row.workload.missed);
+            let (value, goal, name) = (value.unwrap_or_default(), goal(row), row.workload.name);
+            let efficiency = efficiency_ratio(row)
+                .map(|ratio| format!(" For a second of its own processor time {}×.", shown(ratio)))
+                .unwrap_or_default();
+            let _ = writeln!(text, "- **{name}{suffix}**: {value}, wanted {goal}.{efficiency} {}", row.workload.missed);
         }
     }
     if text.is_empty() {
         return text;
     }
     format!("\n## Not reached\n\nGoals that are missed, what keeps them, and what would close the distance:\n\n{text}")
+}
+
+/// How many times as much as the peer we do with a second of the server's processor time. It tells apart a server that is
+/// slow from one that waits, for the disk or for a client that has the processors.
+fn efficiency_ratio(row: &Row) -> Option<f64> {
+    let done = |server: usize| {
+        let percent =
+            processor_percent(row, server, |timing| timing.server_seconds).filter(|percent| *percent > 1.0)?;
+        Some(row.median(server)? / percent)
+    };
+    Some(done(0)? / done(1)?)
 }
 
 fn client_percent(row: &Row) -> Option<f64> {

@@ -165,9 +165,9 @@ pub fn save(folder: &Path, name: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// What growth needs of the charts.
-pub fn curves(title: &str, unit: &str, curves: &[Curve]) -> String {
-    svg::curves(title, unit, curves)
+/// What growth needs of the charts: curves over counts of something.
+pub fn curves(title: &str, unit: &str, counted: &str, curves: &[Curve]) -> String {
+    svg::curves(title, unit, counted, curves)
 }
 
 /// The paragraph about the machine.

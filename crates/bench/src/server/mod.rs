@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use postrider_testkit::server::{Account, free_port};
 
-use crate::driver::{ImapConnection, Transport};
+use crate::driver::{Acknowledging, ImapConnection, Transport};
 use crate::process;
 
 /// How long a server may take to start and to end.
@@ -137,6 +137,11 @@ impl Server {
         &self.tls
     }
 
+    /// All accounts, in the order in which they were named.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
     /// The account with this local part.
     pub fn account(&self, local: &str) -> Result<&Account> {
         let found = self.accounts.iter().find(|account| account.local() == local);
@@ -156,6 +161,14 @@ impl Server {
             Ok(true) => None,
             Ok(false) => Some(format!("{} does not announce {capability}", self.kind.name())),
             Err(error) => Some(format!("{}: {error:#}", self.kind.name())),
+        }
+    }
+
+    /// How its clients must acknowledge, so that its work is measured and not a stall.
+    pub const fn acknowledging(&self) -> Acknowledging {
+        match self.kind {
+            Kind::Postrider | Kind::Dovecot => Acknowledging::AsUsual,
+            Kind::Cyrus => Acknowledging::AtOnce,
         }
     }
 
@@ -298,7 +311,8 @@ pub fn install(kind: Kind) -> Result<()> {
     let mut install = Command::new("apt-get");
     // In runlevel 1, which this claims, Debian's scripts do not start the daemons that they install.
     install.env("RUNLEVEL", "1").env("DEBIAN_FRONTEND", "noninteractive");
-    install.args(["install", "--yes", "--no-install-recommends"]);
+    // A server that others on this machine may need is never taken away.
+    install.args(["install", "--yes", "--no-install-recommends", "--no-remove"]);
     if !install.args(&missing).status().context("cannot run apt-get")?.success() {
         bail!("cannot install {}; as root: apt-get install --no-install-recommends {}", kind.name(), missing.join(" "));
     }

@@ -1,8 +1,8 @@
 //! The table of all workloads.
 
 use super::{
-    Effect, Figure, Rounds, Target, Workload, append, copy, fetch, idle, lmtp, login, mixed, pop3, push, search, select,
-    sort, store,
+    Effect, Figure, Rounds, Target, Workload, append, copy, fetch, idle, lmtp, login, mixed, pop3, push, search,
+    select, sort, store,
 };
 
 const READS: Workload = Workload {
@@ -23,8 +23,12 @@ const READS: Workload = Workload {
 const WRITES: Workload = Workload { effect: Effect::Writes, ..READS };
 
 /// The first of its kind after a start: for knowledge only.
-const FIRST: Workload =
-    Workload { target: Target::None, rounds: Rounds::AfterStart, note: "one command; the kernel's page cache is warm", ..READS };
+const FIRST: Workload = Workload {
+    target: Target::None,
+    rounds: Rounds::AfterStart,
+    note: "one command; the kernel's page cache is warm",
+    ..READS
+};
 
 const NOT_EXAMINED: &str = "Not examined yet: a profile of this row would name what keeps it.";
 const NOT_SYNCED: &str = "**Dovecot does not sync here by default**; postrider does";
@@ -65,7 +69,12 @@ pub const ALL: [Workload; 37] = [
     FETCH_BODIES,
     FETCH_RANDOM,
     Workload { name: "SEARCH SUBJECT", target: Target::Ratio(20.0), run: search::subject, ..READS },
-    Workload { name: "SEARCH SUBJECT, first after a start", run: search::subject_first, dovecot: FROM_CACHE_FILE, ..FIRST },
+    Workload {
+        name: "SEARCH SUBJECT, first after a start",
+        run: search::subject_first,
+        dovecot: FROM_CACHE_FILE,
+        ..FIRST
+    },
     Workload { name: "SEARCH UNSEEN SINCE LARGER", target: Target::Ratio(20.0), run: search::columns, ..READS },
     Workload {
         name: "SEARCH TEXT, all mail",
@@ -89,13 +98,7 @@ pub const ALL: [Workload; 37] = [
         run: sort::by_date,
         ..READS
     },
-    Workload {
-        name: "SORT (SUBJECT)",
-        target: Target::Ratio(5.0),
-        needs: sort::SORT,
-        run: sort::by_subject,
-        ..READS
-    },
+    Workload { name: "SORT (SUBJECT)", target: Target::Ratio(5.0), needs: sort::SORT, run: sort::by_subject, ..READS },
     Workload { name: "SORT (SUBJECT), first after a start", needs: sort::SORT, run: sort::by_subject_first, ..FIRST },
     Workload {
         name: "THREAD REFERENCES",
@@ -257,6 +260,7 @@ const FETCH_RANDOM: Workload = Workload {
     name: "random BODY.PEEK[], 16 connections",
     target: Target::Ratio(4.0),
     run: fetch::random_bodies,
+    cyrus: "Cyrus locks the account for each command, and all 16 read the same",
     ..READS
 };
 

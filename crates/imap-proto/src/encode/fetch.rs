@@ -3,10 +3,10 @@
 //! Large strings do not pass through here: [`FetchWriter::literal_header`] announces a length, and the caller then
 //! sends exactly that many octets by whatever way it has, through [`FetchWriter::buffer`] or past it.
 
+use super::date_time::{DateTimes, encode_date_time};
 use super::flags::encode_flag;
 use super::string::{Utf8Quoting, encode_astring, encode_literal_header, encode_nstring};
 use super::{encode_number, encode_separated};
-use crate::calendar::CivilDateTime;
 use crate::command::{DateTime, Flag, Section, SectionText};
 
 /// What a fetched string is called in the answer.
@@ -60,6 +60,7 @@ impl<'a> FetchWriter<'a> {
     }
 
     /// Begins `* n FETCH (`.
+    #[inline]
     pub fn begin(out: &'a mut Vec<u8>, sequence_number: u32) -> Self {
         out.extend_from_slice(b"* ");
         encode_number(out, sequence_number);
@@ -80,29 +81,45 @@ impl<'a> FetchWriter<'a> {
         self
     }
 
+    /// `FLAGS …`, already rendered, parentheses included.
+    #[inline]
+    pub fn flag_list(&mut self, rendered: &[u8]) -> &mut Self {
+        self.rendered(b"FLAGS ", rendered)
+    }
+
     /// `UID n`
+    #[inline]
     pub fn uid(&mut self, uid: u32) -> &mut Self {
         self.numbered(b"UID ", uid.into())
     }
 
     /// `INTERNALDATE "…"`
     pub fn internal_date(&mut self, date: DateTime) -> &mut Self {
+        self.internal_date_remembering(date, &mut DateTimes::default())
+    }
+
+    /// The same; `days` remembers the day from one message to the next.
+    #[inline]
+    pub fn internal_date_remembering(&mut self, date: DateTime, days: &mut DateTimes) -> &mut Self {
         self.item(b"INTERNALDATE ");
-        encode_date_time(self.out, date);
+        days.encode(self.out, date);
         self
     }
 
     /// `RFC822.SIZE n`
+    #[inline]
     pub fn size(&mut self, octets: u64) -> &mut Self {
         self.numbered(b"RFC822.SIZE ", octets)
     }
 
     /// `ENVELOPE …`, already rendered, parentheses included.
+    #[inline]
     pub fn envelope(&mut self, rendered: &[u8]) -> &mut Self {
         self.rendered(b"ENVELOPE ", rendered)
     }
 
     /// `BODYSTRUCTURE …`, already rendered, parentheses included.
+    #[inline]
     pub fn body_structure(&mut self, rendered: &[u8]) -> &mut Self {
         self.rendered(b"BODYSTRUCTURE ", rendered)
     }
@@ -125,6 +142,16 @@ impl<'a> FetchWriter<'a> {
             self.out.push(b'~');
         }
         encode_literal_header(self.out, length);
+        self
+    }
+
+    /// A string of `length` octets under a name that [`encode_section_name`] rendered once for many messages; `content`
+    /// must append exactly so many.
+    #[inline]
+    pub fn named_literal(&mut self, name: &[u8], length: u64, content: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
+        self.item(name);
+        encode_literal_header(self.out, length);
+        content(self.out);
         self
     }
 
@@ -206,10 +233,12 @@ impl<'a> FetchWriter<'a> {
     }
 
     /// Ends the response.
+    #[inline]
     pub fn end(self) {
         self.out.extend_from_slice(b")\r\n");
     }
 
+    #[inline]
     fn item(&mut self, name: &[u8]) {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b' ');
@@ -217,12 +246,14 @@ impl<'a> FetchWriter<'a> {
         self.out.extend_from_slice(name);
     }
 
+    #[inline]
     fn numbered(&mut self, name: &[u8], number: u64) -> &mut Self {
         self.item(name);
         encode_number(self.out, number);
         self
     }
 
+    #[inline]
     fn rendered(&mut self, name: &[u8], rendered: &[u8]) -> &mut Self {
         self.item(name);
         self.out.extend_from_slice(rendered);
@@ -230,28 +261,34 @@ impl<'a> FetchWriter<'a> {
     }
 
     fn section(&mut self, name: SectionName<'_>, origin: Option<u64>) {
-        match name {
-            SectionName::Body(section) => {
-                self.item(b"BODY[");
-                encode_section(self.out, section);
-                self.out.push(b']');
-            }
-            SectionName::Binary(part) => {
-                self.item(b"BINARY[");
-                encode_part(self.out, part);
-                self.out.push(b']');
-            }
-            SectionName::Rfc822 => self.item(b"RFC822"),
-            SectionName::Rfc822Header => self.item(b"RFC822.HEADER"),
-            SectionName::Rfc822Text => self.item(b"RFC822.TEXT"),
-        }
-        if let Some(origin) = origin {
-            self.out.push(b'<');
-            encode_number(self.out, origin);
-            self.out.push(b'>');
-        }
-        self.out.push(b' ');
+        self.item(b"");
+        encode_section_name(self.out, name, origin);
     }
+}
+
+/// Appends what a fetched string is called, and the space behind it: `BODY[…]<origin> `.
+pub fn encode_section_name(out: &mut Vec<u8>, name: SectionName<'_>, origin: Option<u64>) {
+    match name {
+        SectionName::Body(section) => {
+            out.extend_from_slice(b"BODY[");
+            encode_section(out, section);
+            out.push(b']');
+        }
+        SectionName::Binary(part) => {
+            out.extend_from_slice(b"BINARY[");
+            encode_part(out, part);
+            out.push(b']');
+        }
+        SectionName::Rfc822 => out.extend_from_slice(b"RFC822"),
+        SectionName::Rfc822Header => out.extend_from_slice(b"RFC822.HEADER"),
+        SectionName::Rfc822Text => out.extend_from_slice(b"RFC822.TEXT"),
+    }
+    if let Some(origin) = origin {
+        out.push(b'<');
+        encode_number(out, origin);
+        out.push(b'>');
+    }
+    out.push(b' ');
 }
 
 /// Appends what stands between the brackets of `BODY[…]`.
@@ -274,35 +311,6 @@ pub fn encode_section(out: &mut Vec<u8>, section: &Section) {
         encode_separated(out, fields, |out, field| encode_astring(out, field, Utf8Quoting::LiteralOnly));
         out.push(b')');
     }
-}
-
-/// Appends a date and time in quotes: `"17-Jul-1996 02:44:25 -0700"` (RFC 9051 §9, `date-time`).
-///
-/// Years that four digits cannot hold become the nearest that can be written.
-pub fn encode_date_time(out: &mut Vec<u8>, date: DateTime) {
-    let civil = CivilDateTime::from_unix(date.unix_seconds, date.zone_minutes);
-    let zone = date.zone_minutes.unsigned_abs();
-    out.push(b'"');
-    push_two_digits(out, civil.day, b' ');
-    out.push(b'-');
-    out.extend_from_slice(civil.month_name().as_bytes());
-    out.push(b'-');
-    push_two_digits(out, civil.year / 100, b'0');
-    push_two_digits(out, civil.year % 100, b'0');
-    for (separator, number) in [(b' ', civil.hour), (b':', civil.minute), (b':', civil.second)] {
-        out.push(separator);
-        push_two_digits(out, number, b'0');
-    }
-    out.extend_from_slice(if date.zone_minutes < 0 { b" -" } else { b" +" });
-    push_two_digits(out, u32::from(zone / 60), b'0');
-    push_two_digits(out, u32::from(zone % 60), b'0');
-    out.push(b'"');
-}
-
-fn push_two_digits(out: &mut Vec<u8>, number: u32, pad: u8) {
-    let number = (number % 100) as u8;
-    out.push(if number < 10 { pad } else { b'0' + number / 10 });
-    out.push(b'0' + number % 10);
 }
 
 fn encode_part(out: &mut Vec<u8>, part: &[u32]) {

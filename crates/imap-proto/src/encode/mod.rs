@@ -7,6 +7,7 @@
 pub mod capability;
 pub mod code;
 pub mod continuation;
+pub mod date_time;
 pub mod enabled;
 pub mod fetch;
 pub mod flags;
@@ -26,8 +27,9 @@ pub mod vanished;
 pub use capability::encode_capability;
 pub use code::{Code, NewKeywords, encode_code};
 pub use continuation::{encode_challenge, encode_continuation};
+pub use date_time::{DateTimes, encode_date_time};
 pub use enabled::encode_enabled;
-pub use fetch::{FetchWriter, LiteralForm, SectionName, SuspendedFetch, encode_date_time, encode_section};
+pub use fetch::{FetchWriter, LiteralForm, SectionName, SuspendedFetch, encode_section, encode_section_name};
 pub use flags::{encode_flag, encode_flag_list, encode_flags};
 pub use id::encode_id;
 pub use list::{ListAttribute, ListResponse, encode_list, encode_lsub};
@@ -43,6 +45,7 @@ pub use uid_set::encode_uid_set;
 pub use vanished::{Vanished, encode_vanished};
 
 /// Appends a number in decimal.
+#[inline]
 pub fn encode_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

@@ -112,7 +112,7 @@ fn first_unseen(mailbox: &Mailbox, messages: &Snapshot) -> Option<u32> {
     if mailbox.record.counts.unseen == 0 {
         return None;
     }
-    (1..).zip(messages.iter()).find(|(_, entry)| !entry.flags.contains(FlagBits::SEEN)).map(|(sequence, _)| sequence)
+    messages.first_without(FlagBits::SEEN)
 }
 
 /// UIDs that a client names, also those of messages that are gone.

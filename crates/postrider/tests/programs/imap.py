@@ -55,6 +55,12 @@ with imaplib.IMAP4_SSL("localhost", port, ssl_context=context) as client:
         assert parsed["Subject"] == f"Nummer {number} – Grüße"
         assert list(parsed.iter_attachments())[0].get_content() == bytes(range(256)) * number
     assert ok(client.search(None, "UNSEEN")) == [b""], "RFC822 sets \\Seen"
+    assert ok(client.sort("(REVERSE ARRIVAL)", "UTF-8", "ALL")) == [b"5 4 3 2 1"]
+    assert ok(client.sort("(REVERSE SUBJECT SIZE)", "UTF-8", "SUBJECT", "Nummer", "NOT", "2")) == [b"5 4 3 1"]
+    assert ok(client.uid("SORT", "(SIZE)", "UTF-8", "1:3")) == [b"1 2 3"]
+    for algorithm in "REFERENCES", "ORDEREDSUBJECT":
+        assert ok(client.thread(algorithm, "UTF-8", "ALL")) == [b"(1)(2)(3)(4)(5)"]
+    assert ok(client.uid("THREAD", "REFERENCES", "UTF-8", "ANSWERED")) == [b""]
     structure = ok(client.fetch("1", "(BODYSTRUCTURE ENVELOPE RFC822.SIZE)"))[0]
     structure = structure if isinstance(structure, bytes) else b"".join(structure)
     assert b'"application" "octet-stream"' in structure.lower(), structure

@@ -7,8 +7,8 @@ use postrider_store::{Account, BlobId};
 
 use super::{
     GROUP_BYTES, Lost, Message,
-    plan::{Plan, Wanted, mask_nul},
-    render::end,
+    plan::{Wanted, mask_nul},
+    render::{Rendering, end},
 };
 use crate::{
     answer::Failure,
@@ -19,7 +19,7 @@ impl<S: Stream> Session<S> {
     pub(super) async fn fetch_large(
         &mut self,
         account: &Account,
-        plan: &Plan,
+        rendering: &mut Rendering<'_>,
         message: Message<'_>,
         lost: &mut Lost,
     ) -> Result<(), Failure> {
@@ -29,7 +29,6 @@ impl<S: Stream> Session<S> {
             lost.expunged = true;
             return Ok(());
         }
-        let rendering = self.rendering(plan)?;
         let mut begun = rendering.begin(&mut self.out, message.row, message.view.as_ref()).suspend();
         for wanted in &message.wanted {
             if wanted.is_passed_on() {

@@ -4,6 +4,7 @@
 //! or the message itself. Messages are then served in groups, each with as few calls of the store as there are sources, and
 //! written straight into the output ([`render`]). Only what is larger than a group is read piece by piece ([`large`]).
 
+mod header;
 mod large;
 mod plan;
 mod render;
@@ -17,11 +18,11 @@ use postrider_imap_proto::{
     encode::{self, Code, Vanished},
 };
 use postrider_message::DerivedView;
-use postrider_store::{BlobId, Entry, Flag, FlagBits, FlagMode, ModSeq, StoreFlags, UidSet};
+use postrider_store::{BlobId, Entry, Flag, FlagBits, FlagMode, ModSeq, Snapshot, StoreFlags, Uid, UidSet};
 
 use self::{
     plan::{Needs, Plan, Wanted},
-    render::{Rendering, Row, end},
+    render::{NoHeader, Rendering, Row, end},
 };
 use crate::{
     answer::{Answer, Failure},
@@ -32,6 +33,12 @@ use crate::{
 /// Messages served with one call of the store.
 const GROUP_ROWS: usize = 256;
 
+/// What a response holds beside content, about, in bytes.
+const RESPONSE_BYTES: usize = 128;
+
+/// Answers after which the other sessions of this thread have their turn.
+const TURN_ROWS: usize = 1024;
+
 /// Content read with one call of the store, in bytes; a larger message is read in pieces of this size.
 const GROUP_BYTES: u64 = 512 * 1024;
 
@@ -40,7 +47,7 @@ impl<S: Stream> Session<S> {
         if fetch.vanished && !self.enabled.qresync {
             return Err(Failure::bad("Enable QRESYNC first"));
         }
-        let mut uids = self.selected()?.resolve(&fetch.set, fetch.numbering)?;
+        let mut positions = self.selected()?.resolve_positions(&fetch.set, fetch.numbering)?;
         if fetch.changed_since.is_some() || fetch.attributes.contains(&FetchAttribute::ModSeq) {
             self.enable_condstore().await?;
         }
@@ -49,11 +56,13 @@ impl<S: Stream> Session<S> {
                 self.report_vanished(&fetch, since).await?;
             }
             let known = &self.selected()?.known;
-            uids = known.select(&uids).filter(|(_, entry)| entry.modseq > since).map(|(_, entry)| entry.uid).collect();
+            let changed = rows_of(known, &positions).filter(|(_, entry)| entry.modseq > since);
+            let changed: UidSet = changed.map(|(sequence, _)| Uid(sequence)).collect();
+            positions = changed.ranges().to_vec();
         }
         let plan = Plan::new(&fetch);
-        let newly_seen = if plan.marks_seen { self.mark_seen(&uids).await? } else { UidSet::new() };
-        let lost = self.fetch_all(&plan, &uids, &newly_seen).await?;
+        let newly_seen = if plan.marks_seen { self.mark_seen(&positions).await? } else { UidSet::new() };
+        let lost = self.fetch_all(&plan, &positions, &newly_seen).await?;
         match lost {
             Lost { unknown_encoding: true, .. } => {
                 Err(Failure::no(Code::UnknownCte, "Some parts have a content transfer encoding that cannot be decoded"))
@@ -81,12 +90,12 @@ impl<S: Stream> Session<S> {
     }
 
     /// Reading a body without PEEK sets `\Seen` (RFC 9051 §6.4.5): in one change, before anything is sent.
-    async fn mark_seen(&mut self, uids: &UidSet) -> Result<UidSet, Failure> {
+    async fn mark_seen(&mut self, positions: &[(u32, u32)]) -> Result<UidSet, Failure> {
         let selected = self.selected()?;
         if selected.access == Access::ReadOnly {
             return Ok(UidSet::new());
         }
-        let unseen = selected.known.select(uids).filter(|(_, entry)| !entry.flags.contains(FlagBits::SEEN));
+        let unseen = rows_of(&selected.known, positions).filter(|(_, entry)| !entry.flags.contains(FlagBits::SEEN));
         let unseen: UidSet = unseen.map(|(_, entry)| entry.uid).collect();
         if unseen.is_empty() {
             return Ok(unseen);
@@ -104,75 +113,106 @@ impl<S: Stream> Session<S> {
         Ok(stored.changed)
     }
 
-    async fn fetch_all(&mut self, plan: &Plan, uids: &UidSet, newly_seen: &UidSet) -> Result<Lost, Failure> {
+    async fn fetch_all(&mut self, plan: &Plan, positions: &[(u32, u32)], newly_seen: &UidSet) -> Result<Lost, Failure> {
         let known = self.selected()?.known.clone();
+        let mut rendering = Rendering::new(plan, self.selected()?.keywords.clone(), self.enabled);
         let mut lost = Lost::default();
-        let mut rows = known.select(uids).map(|(sequence, entry)| (sequence, *entry));
-        loop {
-            let group: Vec<(u32, Entry)> = rows.by_ref().take(GROUP_ROWS).collect();
-            if group.is_empty() {
-                return Ok(lost);
-            }
-            let group = self.rows(plan, &group, newly_seen).await?;
+        let mut rows = rows_of(&known, positions).peekable();
+        let mut group: Vec<Row<'_>> = Vec::new();
+        let mut turn_rows = 0;
+        while rows.peek().is_some() {
+            self.next_group(plan, &mut rows, newly_seen, &mut group).await?;
             match plan.needs {
-                Needs::Snapshot => self.fetch_from_snapshot(plan, &group),
-                Needs::Derived => self.fetch_from_derived(plan, &group, &mut lost).await?,
-                Needs::Content => self.fetch_content(plan, &group, &mut lost).await?,
+                Needs::Snapshot => group.iter().for_each(|row| rendering.snapshot(&mut self.out, row)),
+                Needs::Derived => self.fetch_derived(plan, &mut rendering, &group, &mut lost).await?,
+                Needs::Content => self.fetch_content(plan, &mut rendering, &group, &mut lost).await?,
             }
             self.flush_if_large().await?;
+            turn_rows += group.len();
             // A long answer to a fast reader must not keep the other sessions of this thread waiting.
-            tokio::task::yield_now().await;
+            if turn_rows >= TURN_ROWS || plan.needs == Needs::Content {
+                turn_rows = 0;
+                if rows.peek().is_some() {
+                    tokio::task::yield_now().await;
+                }
+            }
         }
+        Ok(lost)
     }
 
-    /// The rows of a group with what the snapshot does not hold of them.
-    async fn rows(&self, plan: &Plan, group: &[(u32, Entry)], newly_seen: &UidSet) -> Result<Vec<Row>, Failure> {
+    /// The next rows, with what the snapshot does not hold of them.
+    async fn next_group<'s>(
+        &self,
+        plan: &Plan,
+        rows: &mut (impl Iterator<Item = (u32, &'s Entry)> + Send),
+        newly_seen: &UidSet,
+        group: &mut Vec<Row<'s>>,
+    ) -> Result<(), Failure> {
         let selected = self.selected()?;
-        let mut threads = Vec::new();
-        if plan.threads {
-            let ids: Vec<_> = group.iter().map(|(_, entry)| entry.email).collect();
-            threads = self.account()?.emails(&ids).await?;
-        }
-        let mut threads = threads.into_iter();
-        let rows = group.iter().map(|&(sequence, entry)| Row {
+        group.clear();
+        group.extend(rows.take(GROUP_ROWS).map(|(sequence, entry)| Row {
             sequence,
             entry,
             recent: selected.is_recent(entry.uid) && !self.enabled.rev2,
             flags_changed: newly_seen.contains(entry.uid),
-            thread: threads.next().flatten().map(|email| email.thread),
-        });
-        Ok(rows.collect())
-    }
-
-    fn rendering<'p>(&self, plan: &'p Plan) -> Result<Rendering<'p>, Failure> {
-        Ok(Rendering { plan, keywords: self.selected()?.keywords.clone(), enabled: self.enabled })
-    }
-
-    fn fetch_from_snapshot(&mut self, plan: &Plan, group: &[Row]) {
-        let Ok(rendering) = self.rendering(plan) else { return };
-        for row in group {
-            rendering.begin(&mut self.out, row, None).end();
+            thread: None,
+        }));
+        if plan.threads {
+            let ids: Vec<_> = group.iter().map(|row| row.entry.email).collect();
+            for (row, email) in group.iter_mut().zip(self.account()?.emails(&ids).await?) {
+                row.thread = email.map(|email| email.thread);
+            }
         }
-    }
-
-    async fn fetch_from_derived(&mut self, plan: &Plan, group: &[Row], lost: &mut Lost) -> Result<(), Failure> {
-        let (account, rendering) = (self.account()?, self.rendering(plan)?);
-        let blobs: Vec<BlobId> = group.iter().map(|row| row.entry.blob).collect();
-        let out = &mut self.out;
-        account
-            .derived(&blobs, &mut |position, derived| {
-                let view = derived.and_then(|bytes| DerivedView::parse(bytes).ok());
-                match (group.get(position), view) {
-                    (Some(row), Some(view)) => rendering.begin(out, row, Some(&view)).end(),
-                    _ => lost.expunged = true,
-                }
-                ControlFlow::Continue(())
-            })
-            .await?;
         Ok(())
     }
 
-    async fn fetch_content(&mut self, plan: &Plan, group: &[Row], lost: &mut Lost) -> Result<(), Failure> {
+    /// A group from the derived answers. They are copied where they lie, as much at a time as may wait to be sent; a message
+    /// whose header is too long to be among them is read itself.
+    async fn fetch_derived(
+        &mut self,
+        plan: &Plan,
+        rendering: &mut Rendering<'_>,
+        group: &[Row<'_>],
+        lost: &mut Lost,
+    ) -> Result<(), Failure> {
+        let account = self.account()?;
+        let blobs: Vec<BlobId> = group.iter().map(|row| row.entry.blob).collect();
+        let mut done = 0;
+        while let Some(rest) = group.get(done..).filter(|rest| !rest.is_empty()) {
+            let mut without_header = None;
+            let out = &mut self.out;
+            account
+                .derived(blobs.get(done..).unwrap_or_default(), &mut |position, derived| {
+                    let Some(row) = rest.get(position) else { return ControlFlow::Break(()) };
+                    done += 1;
+                    match derived.and_then(|bytes| DerivedView::parse(bytes).ok()) {
+                        None => lost.expunged = true,
+                        Some(view) => match rendering.derived(out, row, &view) {
+                            Ok(()) => {}
+                            Err(NoHeader) => {
+                                without_header = Some(row);
+                                return ControlFlow::Break(());
+                            }
+                        },
+                    }
+                    if out.len() as u64 >= GROUP_BYTES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })
+                .await?;
+            if let Some(row) = without_header {
+                self.fetch_content(plan, rendering, std::slice::from_ref(row), lost).await?;
+            }
+            self.flush_if_large().await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_content(
+        &mut self,
+        plan: &Plan,
+        rendering: &mut Rendering<'_>,
+        group: &[Row<'_>],
+        lost: &mut Lost,
+    ) -> Result<(), Failure> {
         let account = self.account()?;
         let derived = self.derived_copies(plan, group).await?;
         let mut ready: Vec<Message<'_>> = Vec::new();
@@ -183,25 +223,25 @@ impl<S: Stream> Session<S> {
                 lost.expunged = true;
                 continue;
             }
-            let wanted = plan.wanted(&row.entry, view.as_ref());
+            let wanted = plan.wanted(row.entry, view.as_ref());
             let bytes: u64 = wanted.iter().map(Wanted::bytes).sum();
             if ready_bytes + bytes > GROUP_BYTES {
-                self.fetch_ready(plan, &std::mem::take(&mut ready), lost).await?;
+                self.fetch_ready(rendering, &std::mem::take(&mut ready), lost).await?;
                 ready_bytes = 0;
             }
             let message = Message { row, view, wanted };
             if bytes > GROUP_BYTES {
-                self.fetch_large(&account, plan, message, lost).await?;
+                self.fetch_large(&account, rendering, message, lost).await?;
             } else {
                 ready.push(message);
                 ready_bytes += bytes;
             }
         }
-        self.fetch_ready(plan, &ready, lost).await
+        self.fetch_ready(rendering, &ready, lost).await
     }
 
     /// The derived answers of a group, copied: the store is asked for content meanwhile.
-    async fn derived_copies(&self, plan: &Plan, group: &[Row]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+    async fn derived_copies(&self, plan: &Plan, group: &[Row<'_>]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
         let mut copies: Vec<Option<Vec<u8>>> = vec![None; group.len()];
         if plan.derived {
             let blobs: Vec<BlobId> = group.iter().map(|row| row.entry.blob).collect();
@@ -218,16 +258,23 @@ impl<S: Stream> Session<S> {
     }
 
     /// Messages whose content is read with one call; the bytes go from the store into the output.
-    async fn fetch_ready(&mut self, plan: &Plan, messages: &[Message<'_>], lost: &mut Lost) -> Result<(), Failure> {
+    async fn fetch_ready(
+        &mut self,
+        rendering: &mut Rendering<'_>,
+        messages: &[Message<'_>],
+        lost: &mut Lost,
+    ) -> Result<(), Failure> {
         if messages.is_empty() {
             return Ok(());
         }
-        let (account, rendering) = (self.account()?, self.rendering(plan)?);
+        let account = self.account()?;
         let pieces: Vec<(BlobId, u64, u64)> = messages.iter().flat_map(Message::pieces).collect();
         let mut places =
             messages.iter().flat_map(|message| (0..message.wanted.len()).map(move |index| (message, index)));
         let mut begun = None;
         let out = &mut self.out;
+        let bytes: u64 = pieces.iter().map(|(_, _, bytes)| bytes).sum();
+        out.reserve(bytes as usize + RESPONSE_BYTES * messages.len());
         account
             .pieces(&pieces, &mut |_, bytes| {
                 let Some((message, index)) = places.next() else { return ControlFlow::Break(()) };
@@ -254,6 +301,11 @@ impl<S: Stream> Session<S> {
     }
 }
 
+/// The messages at ascending ranges of sequence numbers.
+fn rows_of<'s>(known: &'s Snapshot, positions: &'s [(u32, u32)]) -> impl Iterator<Item = (u32, &'s Entry)> + Send {
+    positions.iter().flat_map(|&(low, high)| known.range(low, high))
+}
+
 /// What could not be told.
 #[derive(Debug, Clone, Copy, Default)]
 struct Lost {
@@ -263,7 +315,7 @@ struct Lost {
 
 /// A message of which content is wanted.
 struct Message<'a> {
-    row: &'a Row,
+    row: &'a Row<'a>,
     view: Option<DerivedView<'a>>,
     wanted: Vec<Wanted<'a>>,
 }

@@ -4,12 +4,12 @@ use std::{borrow::Cow, ops::Range};
 
 use postrider_imap_proto::{
     command::{Fetch, FetchAttribute, Partial, Section, SectionText},
-    encode::{FetchWriter, LiteralForm, SectionName},
+    encode::{FetchWriter, LiteralForm, SectionName, encode_section_name},
 };
 use postrider_message::{DerivedView, Part, SectionKind, Selection, Structure, decoded_part, header_fields};
 use postrider_store::Entry;
 
-use super::adds_uid;
+use super::{adds_uid, header::FromHeader};
 
 /// The farthest place that must be looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) plain: Vec<FetchAttribute>,
     /// Attributes made of the message's bytes.
     content: Vec<Content>,
+    /// The same, where the copy of the header in the derived answers has all that is asked for; else nothing.
+    pub(super) from_header: Vec<FromHeader>,
     pub(super) needs: Needs,
     /// The derived answers are needed.
     pub(super) derived: bool,
@@ -92,13 +94,16 @@ impl Plan {
             )
         };
         let derived = plain.iter().any(from_derived) || content.iter().any(|content| !content.name.is_whole_message());
+        let from_header: Option<Vec<FromHeader>> = content.iter().map(Content::from_header).collect();
         let needs = match (content.is_empty(), derived) {
+            (false, _) if from_header.is_some() => Needs::Derived,
             (false, _) => Needs::Content,
             (true, true) => Needs::Derived,
             (true, false) => Needs::Snapshot,
         };
         let threads = plain.contains(&FetchAttribute::ThreadId);
-        Self { plain, content, needs, derived, threads, marks_seen }
+        let from_header = from_header.unwrap_or_default();
+        Self { plain, content, from_header, needs, derived, threads, marks_seen }
     }
 
     /// What has to be read of a message.
@@ -130,6 +135,23 @@ impl Name {
 }
 
 impl Content {
+    /// The attribute as it is made of the message's own header, if it is one of those.
+    fn from_header(&self) -> Option<FromHeader> {
+        let fields = match &self.name {
+            Name::Rfc822Header => None,
+            Name::Section(section) if section.part.is_empty() => match &section.text {
+                SectionText::Header => None,
+                SectionText::HeaderFields(names) => Some((names, Selection::Only)),
+                SectionText::HeaderFieldsNot(names) => Some((names, Selection::Except)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let mut name = Vec::new();
+        encode_section_name(&mut name, self.name.encoded(), self.partial.map(|partial| partial.offset));
+        Some(FromHeader::new(name, fields, self.partial))
+    }
+
     fn wanted<'a>(&'a self, entry: &Entry, structure: Option<&Structure>) -> Wanted<'a> {
         let size = entry.size as usize;
         let locate = |part: &[u32], kind| structure.and_then(|structure| structure.section(size, part, kind));
@@ -169,7 +191,7 @@ impl Content {
     }
 }
 
-fn cut(range: Range<u64>, partial: Partial) -> Range<u64> {
+pub(super) fn cut(range: Range<u64>, partial: Partial) -> Range<u64> {
     let start = range.start.saturating_add(partial.offset).min(range.end);
     start..start.saturating_add(partial.length).min(range.end)
 }
@@ -282,8 +304,11 @@ fn without_nul(bytes: &[u8]) -> Cow<'_, [u8]> {
 
 /// Puts a `?` in place of every NUL.
 pub(super) fn mask_nul(bytes: &mut [u8]) {
-    for octet in bytes.iter_mut().filter(|octet| **octet == 0) {
-        *octet = b'?';
+    let mut rest = bytes;
+    while let Some((_, from_nul)) = memchr::memchr(0, rest).and_then(|at| rest.split_at_mut_checked(at)) {
+        let Some((nul, after)) = from_nul.split_first_mut() else { return };
+        *nul = b'?';
+        rest = after;
     }
 }
 

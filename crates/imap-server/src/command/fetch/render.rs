@@ -2,18 +2,21 @@
 
 use postrider_imap_proto::{
     command::{DateTime, FetchAttribute},
-    encode::{FetchWriter, Utf8Quoting},
+    encode::{DateTimes, FetchWriter, Utf8Quoting},
 };
 use postrider_message::DerivedView;
-use postrider_store::{Entry, KeywordTable, ThreadId};
+use postrider_store::{Entry, FlagBits, KeywordTable, ThreadId};
 
-use super::plan::Plan;
-use crate::selected::{Enabled, flags_of};
+use super::{header::Nul, plan::Plan};
+use crate::selected::{Enabled, encode_flag_bits};
+
+/// Different combinations of flags whose texts are remembered.
+const FLAG_TEXTS_MAX: usize = 32;
 
 /// A message to be told of.
-pub(super) struct Row {
+pub(super) struct Row<'s> {
     pub(super) sequence: u32,
-    pub(super) entry: Entry,
+    pub(super) entry: &'s Entry,
     pub(super) recent: bool,
     /// This very command set `\Seen`, so the flags are told even if nobody asked.
     pub(super) flags_changed: bool,
@@ -22,39 +25,79 @@ pub(super) struct Row {
 
 /// What all rows of a command share.
 pub(super) struct Rendering<'p> {
-    pub(super) plan: &'p Plan,
-    pub(super) keywords: KeywordTable,
-    pub(super) enabled: Enabled,
+    plan: &'p Plan,
+    enabled: Enabled,
+    flags: FlagTexts,
+    days: DateTimes,
 }
 
-impl Rendering<'_> {
+/// The derived answers do not hold what is asked for.
+#[derive(Debug)]
+pub(super) struct NoHeader;
+
+impl<'p> Rendering<'p> {
+    pub(super) fn new(plan: &'p Plan, keywords: KeywordTable, enabled: Enabled) -> Self {
+        let flags = FlagTexts { keywords, texts: Vec::new(), last: 0 };
+        Self { plan, enabled, flags, days: DateTimes::default() }
+    }
+
+    /// Writes the whole response from the snapshot.
+    pub(super) fn snapshot(&mut self, out: &mut Vec<u8>, row: &Row<'_>) {
+        self.begin(out, row, None).end();
+    }
+
+    /// Writes the whole response from the derived answers.
+    pub(super) fn derived(&mut self, out: &mut Vec<u8>, row: &Row<'_>, view: &DerivedView<'_>) -> Result<(), NoHeader> {
+        let plan = self.plan;
+        if plan.from_header.is_empty() {
+            self.begin(out, row, Some(view)).end();
+            return Ok(());
+        }
+        let header = view.indexed_header().ok_or(NoHeader)?;
+        let nul = if view.has_nul() { Nul::Possible } else { Nul::Absent };
+        let mut writer = self.begin(out, row, Some(view));
+        for attribute in &plan.from_header {
+            attribute.render(&mut writer, header, nul);
+        }
+        writer.end();
+        Ok(())
+    }
+
     /// Begins a response with everything that needs no content.
-    pub(super) fn begin<'o>(&self, out: &'o mut Vec<u8>, row: &Row, view: Option<&DerivedView<'_>>) -> FetchWriter<'o> {
+    pub(super) fn begin<'o>(
+        &mut self,
+        out: &'o mut Vec<u8>,
+        row: &Row<'_>,
+        view: Option<&DerivedView<'_>>,
+    ) -> FetchWriter<'o> {
+        let plan = self.plan;
         let mut writer = FetchWriter::begin(out, row.sequence);
-        for attribute in &self.plan.plain {
+        for attribute in &plan.plain {
             self.attribute(&mut writer, attribute, row, view);
         }
-        if row.flags_changed && !self.plan.plain.contains(&FetchAttribute::Flags) {
-            self.attribute(&mut writer, &FetchAttribute::Flags, row, view);
-        }
-        if row.flags_changed && self.enabled.condstore && !self.plan.plain.contains(&FetchAttribute::ModSeq) {
-            writer.modseq(row.entry.modseq.0);
+        if row.flags_changed {
+            if !plan.plain.contains(&FetchAttribute::Flags) {
+                self.attribute(&mut writer, &FetchAttribute::Flags, row, view);
+            }
+            if self.enabled.condstore && !plan.plain.contains(&FetchAttribute::ModSeq) {
+                writer.modseq(row.entry.modseq.0);
+            }
         }
         writer
     }
 
     fn attribute(
-        &self,
+        &mut self,
         writer: &mut FetchWriter<'_>,
         attribute: &FetchAttribute,
-        row: &Row,
+        row: &Row<'_>,
         view: Option<&DerivedView<'_>>,
     ) {
-        let entry = &row.entry;
+        let entry = row.entry;
         match attribute {
             FetchAttribute::Uid => writer.uid(entry.uid.0),
-            FetchAttribute::Flags => writer.flags(&flags_of(&self.keywords, entry.flags, row.recent)),
-            FetchAttribute::InternalDate => writer.internal_date(utc(entry.received)),
+            FetchAttribute::Flags => writer.flag_list(self.flags.text(entry.flags, row.recent)),
+            FetchAttribute::InternalDate => writer.internal_date_remembering(utc(entry.received), &mut self.days),
             FetchAttribute::Rfc822Size => writer.size(entry.size.into()),
             FetchAttribute::ModSeq => writer.modseq(entry.modseq.0),
             FetchAttribute::SaveDate => writer.save_date(Some(utc(entry.saved))),
@@ -86,9 +129,39 @@ impl Rendering<'_> {
     }
 }
 
+/// Flag lists as they were written before: mailboxes have few different ones.
+struct FlagTexts {
+    keywords: KeywordTable,
+    texts: Vec<(FlagBits, bool, Vec<u8>)>,
+    last: usize,
+}
+
+impl FlagTexts {
+    fn text(&mut self, bits: FlagBits, recent: bool) -> &[u8] {
+        let is_it = |text: &(FlagBits, bool, Vec<u8>)| text.0 == bits && text.1 == recent;
+        if !self.texts.get(self.last).is_some_and(is_it) {
+            self.last = match self.texts.iter().position(is_it) {
+                Some(position) => position,
+                None => self.add(bits, recent),
+            };
+        }
+        self.texts.get(self.last).map(|text| text.2.as_slice()).unwrap_or_default()
+    }
+
+    fn add(&mut self, bits: FlagBits, recent: bool) -> usize {
+        if self.texts.len() == FLAG_TEXTS_MAX {
+            self.texts.clear();
+        }
+        let mut text = Vec::new();
+        encode_flag_bits(&mut text, &self.keywords, bits, recent);
+        self.texts.push((bits, recent, text));
+        self.texts.len() - 1
+    }
+}
+
 /// Ends a response. Where nothing that was asked for could be decoded it tells the UID, as it must not be empty
 /// (RFC 9051 §9, `msg-att`).
-pub(super) fn end(mut writer: FetchWriter<'_>, row: &Row) {
+pub(super) fn end(mut writer: FetchWriter<'_>, row: &Row<'_>) {
     if writer.is_empty() {
         writer.uid(row.entry.uid.0);
     }

@@ -1,31 +1,35 @@
 //! SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5, RFC 8474 §6, RFC 8514 §4).
 //!
-//! A search is a tree of tests ([`program`]). Each message is first put to those that the snapshot answers; where that
-//! does not decide, its derived answers are read, then its header, and only then its body. So a search by flag never
-//! touches the store, and `SUBJECT x UNSEEN` reads the headers of unseen messages alone.
+//! A search is a tree of tests ([`program`]). Messages are put to it in groups ([`rows`]), first to those tests that the
+//! snapshot answers; where these do not decide, to what is kept in memory of all messages; and only those that are
+//! still undecided are looked at more closely ([`look`]): their derived answers are read, and only then their text. So a
+//! search by flag never touches the store, and `TEXT x UNSEEN` reads unseen messages alone.
 
+mod look;
 mod program;
+mod question;
+mod rows;
 
-use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use postrider_imap_proto::{
     command::{Numbering, Search, SearchKey, SearchReturn},
     encode::{self, Code, EsearchResponse},
 };
-use postrider_message::{DerivedView, Structure, charset_to_utf8};
-use postrider_store::{Account, BlobId, Entry, UidSet};
+use postrider_message::charset_to_utf8;
+use postrider_store::{Account, Entry, Snapshot, UidSet};
 
-use self::program::{Known, Program, Setting};
+use self::{
+    program::{Program, Setting},
+    rows::{GROUP_ROWS, Group, Row},
+};
 use crate::{
     answer::{Answer, Failure},
     session::{Session, Stream},
 };
 
-/// Messages that are looked at with one call of the store.
-const GROUP_ROWS: usize = 256;
-
-/// Content that is looked at with one call of the store, in bytes.
-const GROUP_BYTES: u64 = 4 * 1024 * 1024;
+/// Digests are made of a whole mailbox: they are used where at least one in so many of its messages is undecided.
+const DIGESTED_SHARE: usize = 16;
 
 /// Charsets that BADCHARSET names; many more are understood.
 const CHARSETS: [&str; 3] = ["US-ASCII", "UTF-8", "ISO-8859-1"];
@@ -35,6 +39,21 @@ const CHARSETS: [&str; 3] = ["US-ASCII", "UTF-8", "ISO-8859-1"];
 pub(super) struct Hit {
     pub(super) sequence: u32,
     pub(super) entry: Entry,
+}
+
+/// Which hits are wanted where not all are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    first: bool,
+    last: bool,
+}
+
+impl Ends {
+    /// With these options nobody asks for what lies between the first and the last hit.
+    fn of(returns: SearchReturn) -> Self {
+        let SearchReturn { min, max, all, count, .. } = returns;
+        if all || count { Self::default() } else { Self { first: min, last: max } }
+    }
 }
 
 impl<S: Stream> Session<S> {
@@ -48,7 +67,8 @@ impl<S: Stream> Session<S> {
             self.enable_condstore().await?;
         }
         let saves = search.returns.is_some_and(|returns| returns.save);
-        let hits = match self.find(&search).await {
+        let ends = search.returns.map_or(Ends::default(), Ends::of);
+        let hits = match self.find_ends(&search, ends).await {
             Ok(hits) => hits,
             Err(failure) => {
                 // RFC 5182 §2.1: a search that fails leaves an empty result behind.
@@ -68,30 +88,32 @@ impl<S: Stream> Session<S> {
 
     /// The messages that match, in the order of the mailbox.
     pub(super) async fn find(&self, search: &Search) -> Result<Vec<Hit>, Failure> {
+        self.find_ends(search, Ends::default()).await
+    }
+
+    /// The same; with `ends` there may be others between the first and the last hit.
+    async fn find_ends(&self, search: &Search, ends: Ends) -> Result<Vec<Hit>, Failure> {
         let selected = self.selected()?;
         let charset = search.charset.as_deref().unwrap_or("UTF-8");
         let text = |bytes: &[u8]| decode_text(charset, bytes);
         // RFC 9051 §6.4.4: a charset that is not supported is refused even where no text is in it.
         text(b"")?;
         let setting = Setting { selected, now: self.service.store.now(), text: &text };
-        let program = Program::new(&search.keys, &setting)?;
+        let program = Arc::new(Program::new(&search.keys, &setting)?);
         let account = self.account()?;
         let known = selected.known.clone();
-        let recent = |entry: &Entry| selected.is_recent(entry.uid);
-        let mut hits = Vec::new();
-        let mut open: Vec<Hit> = Vec::new();
-        for (entry, sequence) in known.iter().zip(1..) {
-            let hit = Hit { sequence, entry: *entry };
-            match program.test(&Known::row(sequence, entry, recent(entry))) {
-                Some(true) => hits.push(hit),
-                Some(false) => {}
-                None => open.push(hit),
-            }
-            if open.len() == GROUP_ROWS {
-                look_closer(&account, &program, &recent, std::mem::take(&mut open), &mut hits).await?;
-            }
+        let mut sifted = sift_snapshot(&program, &known);
+        if program.is_digested() && sifted.open.len() * DIGESTED_SHARE >= known.len() as usize {
+            sifted.sift_digests(&account, &program, &known).await?;
         }
-        look_closer(&account, &program, &recent, open, &mut hits).await?;
+        let Sifted { mut hits, mut open } = sifted;
+        if let (true, Some(first), Some(last)) = (ends.first || ends.last, hits.first(), hits.last()) {
+            open.retain(|hit| {
+                (ends.first && hit.sequence < first.sequence) || (ends.last && hit.sequence > last.sequence)
+            });
+        }
+        let tasks_max = self.service.options.search_tasks_max;
+        hits.extend(look::look_closer(&account, &program, open, tasks_max, ends).await?);
         // Messages that needed a closer look came later than those that did not.
         hits.sort_unstable_by_key(|hit| hit.sequence);
         Ok(hits)
@@ -167,142 +189,56 @@ pub(super) fn asks_for_modseq(keys: &[SearchKey]) -> bool {
     })
 }
 
-/// Reads more of messages until each is decided: derived answers, thread, header, body.
-async fn look_closer(
-    account: &Account,
-    program: &Program,
-    recent: &(impl Fn(&Entry) -> bool + Sync),
+/// Messages as far as they are told apart, in the order of the mailbox.
+#[derive(Default)]
+struct Sifted {
+    hits: Vec<Hit>,
     open: Vec<Hit>,
-    hits: &mut Vec<Hit>,
-) -> Result<(), Failure> {
-    if open.is_empty() {
-        return Ok(());
+}
+
+/// Tests all messages by what the snapshot tells.
+fn sift_snapshot(program: &Program, known: &Snapshot) -> Sifted {
+    let mut sifted = Sifted::default();
+    let mut rows: Vec<Row<'_>> = Vec::with_capacity(GROUP_ROWS);
+    let mut entries = (1..).zip(known.iter());
+    loop {
+        rows.clear();
+        rows.extend(entries.by_ref().take(GROUP_ROWS));
+        if rows.is_empty() {
+            return sifted;
+        }
+        sifted.sift(program, &Group { rows: &rows, digest: None });
     }
-    let mut threads = Vec::new();
-    if program.needs_threads() {
-        let ids: Vec<_> = open.iter().map(|hit| hit.entry.email).collect();
-        threads = account.emails(&ids).await?;
-    }
-    let mut derived: Vec<Option<Vec<u8>>> = vec![None; open.len()];
-    let blobs: Vec<BlobId> = open.iter().map(|hit| hit.entry.blob).collect();
-    account
-        .derived(&blobs, &mut |position, bytes| {
-            if let Some(slot) = derived.get_mut(position) {
-                *slot = bytes.map(<[u8]>::to_vec);
-            }
-            ControlFlow::Continue(())
-        })
-        .await?;
-    let mut candidates = Vec::new();
-    for (position, hit) in open.into_iter().enumerate() {
-        // A message that was expunged for good matches nothing.
-        let Some(view) =
-            derived.get(position).and_then(Option::as_deref).and_then(|bytes| DerivedView::parse(bytes).ok())
-        else {
-            continue;
+}
+
+impl Sifted {
+    fn sift(&mut self, program: &Program, group: &Group<'_>) {
+        let verdict = program.test(group);
+        let hit = |row: usize| {
+            let (sequence, entry) = group.rows.get(row)?;
+            Some(Hit { sequence: *sequence, entry: **entry })
         };
-        let thread = threads.get(position).and_then(Option::as_ref).map(|email| email.thread);
-        candidates.push(Candidate { hit, thread, header_bytes: view.header_bytes(), structure: None, view });
-    }
-    let ask = |candidate: &Candidate<'_>, header: Option<&[u8]>, raw: Option<(&[u8], &Structure)>| {
-        let entry = &candidate.hit.entry;
-        let known = Known::row(candidate.hit.sequence, entry, recent(entry));
-        program.test(&known.with(&candidate.view, candidate.thread, header, raw))
-    };
-    let undecided = decide(candidates, hits, |candidate| ask(candidate, None, None));
-    let undecided = read_and_decide(account, undecided, Candidate::header_piece, hits, |candidate, bytes| {
-        ask(candidate, Some(bytes), None)
-    })
-    .await?;
-    let undecided = read_and_decide(account, undecided, Candidate::whole_piece, hits, |candidate, bytes| {
-        let header = bytes.get(..candidate.header_bytes as usize).unwrap_or(bytes);
-        let structure = candidate.structure.as_ref()?;
-        ask(candidate, Some(header), Some((bytes, structure)))
-    })
-    .await?;
-    // With the whole message at hand nothing stays open but what vanished meanwhile.
-    drop(undecided);
-    tokio::task::yield_now().await;
-    Ok(())
-}
-
-/// A message that the snapshot did not decide.
-struct Candidate<'a> {
-    hit: Hit,
-    view: DerivedView<'a>,
-    thread: Option<postrider_store::ThreadId>,
-    header_bytes: u32,
-    structure: Option<Structure>,
-}
-
-impl Candidate<'_> {
-    fn header_piece(&mut self) -> (BlobId, u64, u64) {
-        (self.hit.entry.blob, 0, self.header_bytes.into())
+        self.hits.extend(verdict.yes.iter().filter_map(hit));
+        self.open.extend(verdict.open.iter().filter_map(hit));
     }
 
-    fn whole_piece(&mut self) -> (BlobId, u64, u64) {
-        self.structure = self.view.structure().ok();
-        (self.hit.entry.blob, 0, self.hit.entry.size.into())
-    }
-}
-
-fn decide<'a>(
-    candidates: Vec<Candidate<'a>>,
-    hits: &mut Vec<Hit>,
-    test: impl Fn(&Candidate<'a>) -> Option<bool>,
-) -> Vec<Candidate<'a>> {
-    let mut undecided = Vec::new();
-    for candidate in candidates {
-        match test(&candidate) {
-            Some(true) => hits.push(candidate.hit),
-            Some(false) => {}
-            None => undecided.push(candidate),
-        }
-    }
-    undecided
-}
-
-/// Reads a piece of every candidate, a bounded amount at a time, and tests it where it lies.
-async fn read_and_decide<'a>(
-    account: &Account,
-    mut candidates: Vec<Candidate<'a>>,
-    piece: fn(&mut Candidate<'a>) -> (BlobId, u64, u64),
-    hits: &mut Vec<Hit>,
-    test: impl Fn(&Candidate<'a>, &[u8]) -> Option<bool> + Sync,
-) -> Result<Vec<Candidate<'a>>, Failure> {
-    let mut undecided = Vec::new();
-    while !candidates.is_empty() {
-        let mut pieces = Vec::new();
-        let mut bytes = 0;
-        for candidate in &mut candidates {
-            let next = piece(candidate);
-            if !pieces.is_empty() && bytes + next.2 > GROUP_BYTES {
-                break;
+    /// Tests those that are open by what is kept of them in memory.
+    async fn sift_digests(&mut self, account: &Account, program: &Program, known: &Snapshot) -> Result<(), Failure> {
+        let digests = account.digests(known).await?;
+        let open = std::mem::take(&mut self.open);
+        let mut rest = open.as_slice();
+        let mut first = 1;
+        for digest in &digests {
+            let end = first + digest.len() as u32;
+            let (here, later) = rest.split_at(rest.partition_point(|hit| hit.sequence < end));
+            rest = later;
+            for hits in here.chunks(GROUP_ROWS) {
+                let rows: Vec<Row<'_>> = hits.iter().map(|hit| (hit.sequence, &hit.entry)).collect();
+                self.sift(program, &Group { rows: &rows, digest: Some((digest, first)) });
             }
-            bytes += next.2;
-            pieces.push(next);
+            first = end;
         }
-        let later = candidates.split_off(pieces.len());
-        let mut answers: Vec<Option<bool>> = vec![Some(false); pieces.len()];
-        account
-            .pieces(&pieces, &mut |position, bytes| {
-                if let (Some(answer), Some(candidate), Some(bytes)) =
-                    (answers.get_mut(position), candidates.get(position), bytes)
-                {
-                    *answer = test(candidate, bytes);
-                }
-                ControlFlow::Continue(())
-            })
-            .await?;
-        for (candidate, answer) in candidates.into_iter().zip(answers) {
-            match answer {
-                Some(true) => hits.push(candidate.hit),
-                Some(false) => {}
-                None => undecided.push(candidate),
-            }
-        }
-        candidates = later;
-        tokio::task::yield_now().await;
+        self.hits.sort_unstable_by_key(|hit| hit.sequence);
+        Ok(())
     }
-    Ok(undecided)
 }

@@ -1,17 +1,17 @@
-//! A search as a tree of tests, each of which answers yes, no or "show me more of the message".
+//! A search as a tree of tests. A test answers for many messages at once, or for one of which more is known.
 
 use postrider_imap_proto::{
     command::{Flag, Numbering, SearchKey},
     set::SequenceSet,
 };
-use postrider_message::{DerivedView, Needle, Structure};
-use postrider_store::{Entry, FlagBits, ModSeq, ThreadId, Uid, UidSet};
+use postrider_message::{Needle, SearchScope};
+use postrider_store::{Entry, FlagBits, ModSeq, Uid, UidSet};
 
-use crate::{
-    answer::Failure,
-    command::fetch::{email_id, thread_id},
-    selected::Selected,
+use super::{
+    question::{HeaderQuestion, Question},
+    rows::{Group, Rows, Verdict},
 };
+use crate::{answer::Failure, command::fetch::email_id, selected::Selected};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -24,37 +24,13 @@ pub(super) struct Setting<'a> {
     pub(super) text: &'a (dyn Fn(&[u8]) -> Result<String, Failure> + Sync),
 }
 
-/// What is known of a message so far.
-pub(super) struct Known<'a> {
-    sequence: u32,
-    entry: &'a Entry,
-    recent: bool,
-    view: Option<&'a DerivedView<'a>>,
-    thread: Option<ThreadId>,
-    header: Option<&'a [u8]>,
-    raw: Option<(&'a [u8], &'a Structure)>,
-}
-
-impl<'a> Known<'a> {
-    pub(super) fn row(sequence: u32, entry: &'a Entry, recent: bool) -> Self {
-        Self { sequence, entry, recent, view: None, thread: None, header: None, raw: None }
-    }
-
-    pub(super) fn with(
-        self,
-        view: &'a DerivedView<'a>,
-        thread: Option<ThreadId>,
-        header: Option<&'a [u8]>,
-        raw: Option<(&'a [u8], &'a Structure)>,
-    ) -> Self {
-        Self { view: Some(view), thread, header, raw, ..self }
-    }
-}
+/// Answers to the questions of a program about one message, by their numbers; `None` is not known yet.
+pub(super) type Answers = Vec<Option<bool>>;
 
 /// A search, understood.
 pub(super) struct Program {
-    tests: Vec<Test>,
-    threads: bool,
+    test: Test,
+    questions: Vec<Question>,
 }
 
 enum Test {
@@ -62,90 +38,145 @@ enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
+    Row(RowTest),
+    /// The question of that number.
+    Ask(usize),
+}
+
+/// A test that the snapshot answers.
+enum RowTest {
     Sequence(UidSet),
     Uid(UidSet),
     Flags(FlagBits),
-    Recent,
     Larger(u64),
     Smaller(u64),
     /// INTERNALDATE from (inclusive) and to (exclusive), seconds.
     Received(i64, i64),
     /// The same for the time it came into the mailbox.
     Saved(i64, i64),
-    /// The day of the Date field, from and to (exclusive).
-    Sent(i64, i64),
     ModSeq(ModSeq),
     EmailId(String),
-    ThreadId(String),
-    Header(String, Needle),
-    Body(Needle),
-    Text(Needle),
 }
 
 impl Program {
     /// # Errors
     /// A set with numbers that no message has, a text that is not in the charset.
     pub(super) fn new(keys: &[SearchKey], setting: &Setting<'_>) -> Result<Self, Failure> {
-        let tests: Vec<Test> = keys.iter().map(|key| compile(key, setting)).collect::<Result<_, _>>()?;
-        let threads = tests.iter().any(Test::needs_thread);
-        Ok(Self { tests, threads })
+        let mut compiler = Compiler { setting, questions: Vec::new() };
+        let test = compiler.all(keys)?;
+        Ok(Self { test, questions: compiler.questions })
+    }
+
+    pub(super) fn questions(&self) -> &[Question] {
+        &self.questions
     }
 
     pub(super) fn needs_threads(&self) -> bool {
-        self.threads
+        self.questions.iter().any(|question| matches!(question, Question::ThreadId(_)))
     }
 
-    /// Whether a message matches; `None` if that depends on what is not known of it yet.
-    pub(super) fn test(&self, known: &Known<'_>) -> Option<bool> {
-        all(&self.tests, known)
+    /// Whether digests decide any of it.
+    pub(super) fn is_digested(&self) -> bool {
+        self.questions.iter().any(Question::is_digested)
+    }
+
+    /// What the text of a message is read for; `None` where it is not.
+    pub(super) fn scope(&self) -> Option<SearchScope> {
+        let scopes = self.questions.iter().filter_map(|question| match question {
+            Question::Text(scope, _) => Some(*scope),
+            _ => None,
+        });
+        scopes.reduce(|a, b| if a == SearchScope::Text { a } else { b })
+    }
+
+    /// Tests the messages of a group, as far as snapshot and digest tell.
+    pub(super) fn test(&self, group: &Group<'_>) -> Verdict {
+        self.test.test(&self.questions, group, Rows::first(group.rows.len()))
+    }
+
+    /// Whether a message matches; `None` if that depends on questions that are not answered yet.
+    pub(super) fn decide(&self, sequence: u32, entry: &Entry, answers: &[Option<bool>]) -> Option<bool> {
+        self.test.decide(sequence, entry, answers)
     }
 }
 
-fn compile(key: &SearchKey, setting: &Setting<'_>) -> Result<Test, Failure> {
-    let needle = |text: &[u8]| (setting.text)(text).map(|text| Needle::new(&text));
-    let day = |date: postrider_imap_proto::command::Date| date.unix_days.saturating_mul(DAY_SECONDS);
-    Ok(match key {
-        SearchKey::All | SearchKey::SaveDateSupported => Test::Always(true),
-        SearchKey::And(keys) => Test::All(keys.iter().map(|key| compile(key, setting)).collect::<Result<_, _>>()?),
-        SearchKey::Or(a, b) => Test::Any(vec![compile(a, setting)?, compile(b, setting)?]),
-        SearchKey::Not(key) => Test::Not(Box::new(compile(key, setting)?)),
-        SearchKey::Sequence(SequenceSet::Saved) => Test::Uid(setting.selected.saved.clone()),
-        SearchKey::Sequence(set) => {
-            // Validated as for every other command, then kept as numbers: no message needs to be looked up.
-            setting.selected.resolve(set, Numbering::Sequence)?;
-            Test::Sequence(UidSet::from_ranges(set.resolve(setting.selected.known.len()).unwrap_or_default()))
-        }
-        SearchKey::Uid(set) => Test::Uid(setting.selected.resolve(set, Numbering::Uid)?),
-        SearchKey::Flag(flag) => flag_test(flag, setting),
-        SearchKey::NotFlag(flag) => Test::Not(Box::new(flag_test(flag, setting))),
-        SearchKey::New => Test::All(vec![Test::Recent, Test::Not(Box::new(Test::Flags(FlagBits::SEEN)))]),
-        SearchKey::Old => Test::Not(Box::new(Test::Recent)),
-        SearchKey::Header { field, text } => Test::Header(field.clone(), needle(text)?),
-        SearchKey::Body(text) => Test::Body(needle(text)?),
-        SearchKey::Text(text) => Test::Text(needle(text)?),
-        SearchKey::Larger(bytes) => Test::Larger(*bytes),
-        SearchKey::Smaller(bytes) => Test::Smaller(*bytes),
-        SearchKey::Before(date) => Test::Received(i64::MIN, day(*date)),
-        SearchKey::On(date) => Test::Received(day(*date), day(*date).saturating_add(DAY_SECONDS)),
-        SearchKey::Since(date) => Test::Received(day(*date), i64::MAX),
-        SearchKey::SavedBefore(date) => Test::Saved(i64::MIN, day(*date)),
-        SearchKey::SavedOn(date) => Test::Saved(day(*date), day(*date).saturating_add(DAY_SECONDS)),
-        SearchKey::SavedSince(date) => Test::Saved(day(*date), i64::MAX),
-        SearchKey::SentBefore(date) => Test::Sent(i64::MIN, date.unix_days),
-        SearchKey::SentOn(date) => Test::Sent(date.unix_days, date.unix_days.saturating_add(1)),
-        SearchKey::SentSince(date) => Test::Sent(date.unix_days, i64::MAX),
-        // RFC 5032 §2: YOUNGER is within the interval, OLDER is not.
-        SearchKey::Older(seconds) => Test::Received(i64::MIN, (setting.now - i64::from(*seconds)).saturating_add(1)),
-        SearchKey::Younger(seconds) => Test::Received(setting.now - i64::from(*seconds), i64::MAX),
-        SearchKey::ModSeq(modseq) => Test::ModSeq(ModSeq(*modseq)),
-        SearchKey::EmailId(id) => Test::EmailId(id.clone()),
-        SearchKey::ThreadId(id) => Test::ThreadId(id.clone()),
-    })
+struct Compiler<'a> {
+    setting: &'a Setting<'a>,
+    questions: Vec<Question>,
+}
+
+impl Compiler<'_> {
+    fn all(&mut self, keys: &[SearchKey]) -> Result<Test, Failure> {
+        let mut tests: Vec<Test> = keys.iter().map(|key| self.compile(key)).collect::<Result<_, _>>()?;
+        tests.sort_by_key(Test::cost);
+        Ok(Test::All(tests))
+    }
+
+    fn ask(&mut self, question: Question) -> Test {
+        self.questions.push(question);
+        Test::Ask(self.questions.len() - 1)
+    }
+
+    fn compile(&mut self, key: &SearchKey) -> Result<Test, Failure> {
+        let setting = self.setting;
+        let needle = |text: &[u8]| (setting.text)(text).map(|text| Needle::new(&text));
+        let day = |date: postrider_imap_proto::command::Date| date.unix_days.saturating_mul(DAY_SECONDS);
+        Ok(Test::Row(match key {
+            SearchKey::All | SearchKey::SaveDateSupported => return Ok(Test::Always(true)),
+            SearchKey::And(keys) => return self.all(keys),
+            SearchKey::Or(a, b) => {
+                let mut tests = vec![self.compile(a)?, self.compile(b)?];
+                tests.sort_by_key(Test::cost);
+                return Ok(Test::Any(tests));
+            }
+            SearchKey::Not(key) => return Ok(Test::Not(Box::new(self.compile(key)?))),
+            SearchKey::Sequence(SequenceSet::Saved) => RowTest::Uid(setting.selected.saved.clone()),
+            SearchKey::Sequence(set) => {
+                // Validated as for every other command, then kept as numbers: no message needs to be looked up.
+                setting.selected.resolve(set, Numbering::Sequence)?;
+                RowTest::Sequence(UidSet::from_ranges(set.resolve(setting.selected.known.len()).unwrap_or_default()))
+            }
+            SearchKey::Uid(set) => RowTest::Uid(setting.selected.resolve(set, Numbering::Uid)?),
+            SearchKey::Flag(flag) => return Ok(flag_test(flag, setting)),
+            SearchKey::NotFlag(flag) => return Ok(Test::Not(Box::new(flag_test(flag, setting)))),
+            SearchKey::New => {
+                let seen = Test::Row(RowTest::Flags(FlagBits::SEEN));
+                return Ok(Test::All(vec![recent(setting), Test::Not(Box::new(seen))]));
+            }
+            SearchKey::Old => return Ok(Test::Not(Box::new(recent(setting)))),
+            SearchKey::Header { field, text } => {
+                return Ok(self.ask(Question::Header(HeaderQuestion::new(field, needle(text)?))));
+            }
+            SearchKey::Body(text) => return Ok(self.ask(Question::Text(SearchScope::Body, needle(text)?))),
+            SearchKey::Text(text) => return Ok(self.ask(Question::Text(SearchScope::Text, needle(text)?))),
+            SearchKey::Larger(bytes) => RowTest::Larger(*bytes),
+            SearchKey::Smaller(bytes) => RowTest::Smaller(*bytes),
+            SearchKey::Before(date) => RowTest::Received(i64::MIN, day(*date)),
+            SearchKey::On(date) => RowTest::Received(day(*date), day(*date).saturating_add(DAY_SECONDS)),
+            SearchKey::Since(date) => RowTest::Received(day(*date), i64::MAX),
+            SearchKey::SavedBefore(date) => RowTest::Saved(i64::MIN, day(*date)),
+            SearchKey::SavedOn(date) => RowTest::Saved(day(*date), day(*date).saturating_add(DAY_SECONDS)),
+            SearchKey::SavedSince(date) => RowTest::Saved(day(*date), i64::MAX),
+            SearchKey::SentBefore(date) => return Ok(self.ask(Question::Sent(i64::MIN, date.unix_days))),
+            SearchKey::SentOn(date) => {
+                return Ok(self.ask(Question::Sent(date.unix_days, date.unix_days.saturating_add(1))));
+            }
+            SearchKey::SentSince(date) => return Ok(self.ask(Question::Sent(date.unix_days, i64::MAX))),
+            // RFC 5032 §2: YOUNGER is within the interval, OLDER is not.
+            SearchKey::Older(seconds) => {
+                RowTest::Received(i64::MIN, (setting.now - i64::from(*seconds)).saturating_add(1))
+            }
+            SearchKey::Younger(seconds) => RowTest::Received(setting.now - i64::from(*seconds), i64::MAX),
+            SearchKey::ModSeq(modseq) => RowTest::ModSeq(ModSeq(*modseq)),
+            SearchKey::EmailId(id) => RowTest::EmailId(id.clone()),
+            SearchKey::ThreadId(id) => return Ok(self.ask(Question::ThreadId(id.clone()))),
+        }))
+    }
 }
 
 fn flag_test(flag: &Flag, setting: &Setting<'_>) -> Test {
     let stored = match flag {
-        Flag::Recent => return Test::Recent,
+        Flag::Recent => return recent(setting),
         Flag::Answered => postrider_store::Flag::Answered,
         Flag::Flagged => postrider_store::Flag::Flagged,
         Flag::Deleted => postrider_store::Flag::Deleted,
@@ -155,71 +186,114 @@ fn flag_test(flag: &Flag, setting: &Setting<'_>) -> Test {
         Flag::Extension(_) => return Test::Always(false),
     };
     // A keyword the mailbox never saw is on no message.
-    setting.selected.keywords.bits(&stored).map_or(Test::Always(false), Test::Flags)
+    let bits = setting.selected.keywords.bits(&stored);
+    bits.map_or(Test::Always(false), |bits| Test::Row(RowTest::Flags(bits)))
+}
+
+fn recent(setting: &Setting<'_>) -> Test {
+    let selected = setting.selected;
+    let recent = selected.known.iter().map(|entry| entry.uid).filter(|uid| selected.is_recent(*uid));
+    Test::Row(RowTest::Uid(recent.collect()))
 }
 
 impl Test {
-    fn needs_thread(&self) -> bool {
+    /// The order in which tests are asked: those that decide without reading come first.
+    fn cost(&self) -> u32 {
         match self {
-            Self::ThreadId(_) => true,
-            Self::All(tests) | Self::Any(tests) => tests.iter().any(Self::needs_thread),
-            Self::Not(test) => test.needs_thread(),
-            _ => false,
+            Self::Always(_) | Self::Row(_) => 0,
+            Self::Ask(_) => 1,
+            Self::All(tests) | Self::Any(tests) => tests.iter().map(Self::cost).max().unwrap_or(0),
+            Self::Not(test) => test.cost(),
         }
     }
 
-    fn ask(&self, known: &Known<'_>) -> Option<bool> {
-        let entry = known.entry;
+    /// Tests those of `among`; the verdict says nothing of others.
+    fn test(&self, questions: &[Question], group: &Group<'_>, among: Rows) -> Verdict {
+        match self {
+            Self::Always(true) => Verdict::known(among),
+            Self::Always(false) => Verdict::known(Rows::NONE),
+            Self::All(tests) => {
+                // One no is a no, whatever is not known yet.
+                let (mut left, mut open) = (among, Rows::NONE);
+                for test in tests {
+                    let verdict = test.test(questions, group, left);
+                    left = verdict.yes.or(verdict.open);
+                    open = open.or(verdict.open);
+                    if left.is_empty() {
+                        break;
+                    }
+                }
+                Verdict { yes: left.without(open), open: left.and(open) }
+            }
+            Self::Any(tests) => {
+                // One yes is a yes.
+                let (mut left, mut open) = (among, Rows::NONE);
+                for test in tests {
+                    let verdict = test.test(questions, group, left);
+                    left = left.without(verdict.yes);
+                    open = open.or(verdict.open);
+                }
+                Verdict { yes: among.without(left), open: left.and(open) }
+            }
+            Self::Not(test) => {
+                let Verdict { yes, open } = test.test(questions, group, among);
+                Verdict { yes: among.without(yes).without(open), open }
+            }
+            Self::Row(test) => Verdict::known(test.select(group, among)),
+            Self::Ask(number) => {
+                questions.get(*number).map_or(Verdict::open(among), |question| question.in_digest(group, among))
+            }
+        }
+    }
+
+    fn decide(&self, sequence: u32, entry: &Entry, answers: &[Option<bool>]) -> Option<bool> {
+        let decided = |test: &Self| test.decide(sequence, entry, answers);
         match self {
             Self::Always(answer) => Some(*answer),
-            Self::All(tests) => all(tests, known),
-            Self::Any(tests) => any(tests, known),
-            Self::Not(test) => test.ask(known).map(|answer| !answer),
-            Self::Sequence(set) => Some(set.contains(Uid(known.sequence))),
-            Self::Uid(set) => Some(set.contains(entry.uid)),
-            Self::Flags(bits) => Some(entry.flags.contains(*bits)),
-            Self::Recent => Some(known.recent),
-            Self::Larger(bytes) => Some(u64::from(entry.size) > *bytes),
-            Self::Smaller(bytes) => Some(u64::from(entry.size) < *bytes),
-            Self::Received(from, to) => Some((*from..*to).contains(&entry.received)),
-            Self::Saved(from, to) => Some((*from..*to).contains(&entry.saved)),
-            // A message without a readable Date counts by its arrival, as RFC 5256 §2.2 has it for sorting.
-            Self::Sent(from, to) => known.view.map(|view| {
-                let day = view.sent_day().unwrap_or_else(|| entry.received.div_euclid(DAY_SECONDS));
-                (*from..*to).contains(&day)
-            }),
-            Self::ModSeq(modseq) => Some(entry.modseq >= *modseq),
-            Self::EmailId(id) => Some(email_id(entry) == *id),
-            Self::ThreadId(id) => known.view.map(|_| known.thread.is_some_and(|thread| thread_id(thread) == *id)),
-            Self::Header(field, needle) => known.header.map(|header| needle.matches_header_field(header, field)),
-            Self::Body(needle) => known.raw.map(|(raw, structure)| needle.matches_body(raw, structure)),
-            Self::Text(needle) => known.raw.map(|(raw, structure)| needle.matches_text(raw, structure)),
+            Self::All(tests) => joined(tests.iter().map(decided), false),
+            Self::Any(tests) => joined(tests.iter().map(decided), true),
+            Self::Not(test) => decided(test).map(|answer| !answer),
+            Self::Row(test) => Some(test.is_met(sequence, entry)),
+            Self::Ask(number) => answers.get(*number).copied().flatten(),
         }
     }
 }
 
-/// One no is a no, whatever is not known yet. Cheap tests are asked as they stand: those that read more answer `None`.
-fn all(tests: &[Test], known: &Known<'_>) -> Option<bool> {
-    let mut answer = Some(true);
-    for test in tests {
-        match test.ask(known) {
-            Some(false) => return Some(false),
-            Some(true) => {}
-            None => answer = None,
+/// One answer that is `decisive` decides; without it all have to be known.
+fn joined(answers: impl Iterator<Item = Option<bool>>, decisive: bool) -> Option<bool> {
+    let mut joined = Some(!decisive);
+    for answer in answers {
+        match answer {
+            Some(answer) if answer == decisive => return Some(decisive),
+            Some(_) => {}
+            None => joined = None,
         }
     }
-    answer
+    joined
 }
 
-/// One yes is a yes.
-fn any(tests: &[Test], known: &Known<'_>) -> Option<bool> {
-    let mut answer = Some(false);
-    for test in tests {
-        match test.ask(known) {
-            Some(true) => return Some(true),
-            Some(false) => {}
-            None => answer = None,
+impl RowTest {
+    fn select(&self, group: &Group<'_>, among: Rows) -> Rows {
+        // The commonest ones have loops of their own.
+        match self {
+            Self::Flags(bits) => group.select(among, |_, entry| entry.flags.contains(*bits)),
+            Self::Larger(bytes) => group.select(among, |_, entry| u64::from(entry.size) > *bytes),
+            Self::Received(from, to) => group.select(among, |_, entry| (*from..*to).contains(&entry.received)),
+            test => group.select(among, |sequence, entry| test.is_met(sequence, entry)),
         }
     }
-    answer
+
+    fn is_met(&self, sequence: u32, entry: &Entry) -> bool {
+        match self {
+            Self::Sequence(set) => set.contains(Uid(sequence)),
+            Self::Uid(set) => set.contains(entry.uid),
+            Self::Flags(bits) => entry.flags.contains(*bits),
+            Self::Larger(bytes) => u64::from(entry.size) > *bytes,
+            Self::Smaller(bytes) => u64::from(entry.size) < *bytes,
+            Self::Received(from, to) => (*from..*to).contains(&entry.received),
+            Self::Saved(from, to) => (*from..*to).contains(&entry.saved),
+            Self::ModSeq(modseq) => entry.modseq >= *modseq,
+            Self::EmailId(id) => email_id(entry) == *id,
+        }
+    }
 }

@@ -6,8 +6,9 @@
 
 use postrider_imap_proto::command::SortDirection;
 
-/// Octets of a text that are compared at once.
-const WORD_BYTES: usize = size_of::<u64>();
+/// Octets of a text that are compared at once: beside the place of the text they fill a number, and numbers are sorted
+/// faster than pairs of them.
+const WORD_BYTES: usize = size_of::<u32>();
 
 /// The order of the mailbox.
 pub(in crate::command) fn mailbox_order(messages: usize) -> Vec<u32> {
@@ -51,19 +52,22 @@ pub(in crate::command) fn order_by_text<'a>(
     text: impl Fn(u32) -> &'a str,
 ) -> Vec<u32> {
     let texts: Vec<&[u8]> = order.iter().map(|&index| text(index).as_bytes()).collect();
-    let mut sorted: Vec<(u64, u32)> = texts.iter().zip(0..).map(|(text, position)| (word(text, 0), position)).collect();
+    let mut sorted: Vec<u64> = texts.iter().zip(0..).map(|(text, position)| packed(word(text, 0), position)).collect();
     let mut open = vec![(0, sorted.len(), 0)];
     let mut equal = Vec::new();
     while let Some((start, end, offset)) = open.pop() {
         let Some(run) = sorted.get_mut(start..end) else { continue };
         run.sort_unstable();
         let mut first = start;
-        for same in run.chunk_by_mut(|a, b| a.0 == b.0) {
+        for same in run.chunk_by_mut(|a, b| word_of(*a) == word_of(*b)) {
             let last = first + same.len();
-            let is_decided = same.first().is_none_or(|(word, _)| word & 0xff == 0);
+            let is_decided = same.first().is_none_or(|packed| word_of(*packed) & 0xff == 0);
             if same.len() > 1 && !is_decided {
                 let next = offset + WORD_BYTES;
-                same.iter_mut().for_each(|(value, position)| *value = word(at(&texts, *position), next));
+                for item in same.iter_mut() {
+                    let position = *item as u32;
+                    *item = packed(word(at(&texts, position), next), position);
+                }
                 open.push((first, last, next));
             } else if same.len() > 1 {
                 equal.push((first, last));
@@ -80,7 +84,16 @@ pub(in crate::command) fn order_by_text<'a>(
         }
         sorted.reverse();
     }
-    sorted.into_iter().map(|(_, position)| order.get(position as usize).copied().unwrap_or(0)).collect()
+    sorted.into_iter().map(|item| order.get(item as u32 as usize).copied().unwrap_or(0)).collect()
+}
+
+/// A word of a text, and the place of the text in the low half: equal words stay in their order.
+fn packed(word: u32, position: u32) -> u64 {
+    u64::from(word) << u32::BITS | u64::from(position)
+}
+
+fn word_of(packed: u64) -> u32 {
+    (packed >> u32::BITS) as u32
 }
 
 fn at<'a>(texts: &[&'a [u8]], position: u32) -> &'a [u8] {
@@ -88,14 +101,14 @@ fn at<'a>(texts: &[&'a [u8]], position: u32) -> &'a [u8] {
 }
 
 /// The octets of a text from `offset` as a number that compares as they do, filled up with zeros.
-fn word(text: &[u8], offset: usize) -> u64 {
+fn word(text: &[u8], offset: usize) -> u32 {
     let rest = text.get(offset..).unwrap_or_default();
     if let Some(octets) = rest.first_chunk::<WORD_BYTES>() {
-        return u64::from_be_bytes(*octets);
+        return u32::from_be_bytes(*octets);
     }
     let mut octets = [0; WORD_BYTES];
     octets.iter_mut().zip(rest).for_each(|(octet, byte)| *octet = *byte);
-    u64::from_be_bytes(octets)
+    u32::from_be_bytes(octets)
 }
 
 #[cfg(test)]
