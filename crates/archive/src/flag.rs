@@ -138,10 +138,8 @@ pub(crate) fn add_flag(flags: &mut Vec<Flag>, flag: Flag) {
 /// Adds the keyword, if it can be one: what it could not hold becomes `_`. Mozilla's first label names are translated
 /// as Thunderbird itself does it (`$label1` stays).
 pub(crate) fn add_keyword(flags: &mut Vec<Flag>, name: &str) {
-    let cleaned: String = name
-        .chars()
-        .map(|c| if c.is_ascii_graphic() && !"(){%*\"\\]".contains(c) { c } else { '_' })
-        .collect();
+    let cleaned: String =
+        name.chars().map(|c| if c.is_ascii_graphic() && !"(){%*\"\\]".contains(c) { c } else { '_' }).collect();
     if let Some(flag) = Flag::parse(&cleaned) {
         add_flag(flags, flag);
     }

@@ -85,11 +85,9 @@ mod tests {
 
     #[test]
     fn names_are_cleaned() {
-        for (name, expected) in [
-            (vec!["Inbox"], vec!["INBOX"]),
-            (vec!["a/b", "c\u{1}"], vec!["a_b", "c_"]),
-            (vec![" "], vec!["_"]),
-        ] {
+        for (name, expected) in
+            [(vec!["Inbox"], vec!["INBOX"]), (vec!["a/b", "c\u{1}"], vec!["a_b", "c_"]), (vec![" "], vec!["_"])]
+        {
             assert_eq!(clean(name.into_iter().map(str::to_owned).collect()), expected);
         }
         assert_eq!(decode_level("&APw-ber"), "über");

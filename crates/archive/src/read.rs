@@ -84,10 +84,7 @@ impl Reader {
 
     /// Goes on after the entry that had this position.
     pub fn resume(&mut self, position: &Position) -> Result<(), ArchiveError> {
-        let unknown = || ArchiveError::UnknownPosition {
-            path: self.tree.root.clone(),
-            position: position.to_string(),
-        };
+        let unknown = || ArchiveError::UnknownPosition { path: self.tree.root.clone(), position: position.to_string() };
         let found = self.plan.units.iter().position(|unit| self.unit_name(unit) == position.file);
         let at = found.ok_or_else(unknown)?;
         let unit = self.plan.units.get(at).ok_or_else(unknown)?;
@@ -122,7 +119,12 @@ impl Reader {
                     Ok(reader) => reader,
                     Err(error) => {
                         self.at += 1;
-                        return Ok(Some(passed_over(folder, &path, name, PassedOverReason::Unreadable(error.to_string()))));
+                        return Ok(Some(passed_over(
+                            folder,
+                            &path,
+                            name,
+                            PassedOverReason::Unreadable(error.to_string()),
+                        )));
                     }
                 },
             };
@@ -168,7 +170,8 @@ impl Reader {
     ) -> Entry {
         let position = Position { offset: Some(message.next_offset), file };
         let place = || format!("{}, byte {}", path.display(), message.offset);
-        let passed = |reason| Entry::PassedOver(PassedOver { folder, place: place(), reason, position: position.clone() });
+        let passed =
+            |reason| Entry::PassedOver(PassedOver { folder, place: place(), reason, position: position.clone() });
         if let Some(bytes) = message.too_large_bytes {
             return passed(PassedOverReason::TooLarge(bytes));
         }
@@ -202,7 +205,8 @@ impl Reader {
     /// Reads a file that is one message.
     fn read_single(&self, unit: &Unit) -> Result<Entry, ArchiveError> {
         let (name, path) = (self.unit_name(unit), self.tree.path(unit.file));
-        let unreadable = |reason: String| passed_over(unit.folder, &path, name.clone(), PassedOverReason::Unreadable(reason));
+        let unreadable =
+            |reason: String| passed_over(unit.folder, &path, name.clone(), PassedOverReason::Unreadable(reason));
         let mut findings = Vec::new();
         let bytes = match self.read_whole(unit, &path, &mut findings) {
             Ok(Whole::Bytes(bytes)) => bytes,
@@ -312,6 +316,10 @@ impl Iterator for Reader {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Reader").field("detection", &self.detection).field("at", &self.at).finish_non_exhaustive()
+        formatter
+            .debug_struct("Reader")
+            .field("detection", &self.detection)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,8 @@
 //! Three steps, none of which knows sockets, sessions or the store: [`framing`] cuts a whole command out of a stream,
 //! [`parse`] turns it into a value of [`command`], and [`encode`] writes responses. Framing stands apart from parsing,
 //! so that a command that cannot be parsed still has a known end, and the connection goes on behind it.
+//!
+//! The client's side of all this, more forgiving, is [`client`].
 
 pub mod client;
 pub mod command;

@@ -1,19 +1,20 @@
 //! Whatever our server writes, our client reads: every response through framing and parsing, back to the same values.
 
 // The lint spares test functions only, not what they call.
-#![allow(clippy::panic)]
+#![allow(clippy::panic, clippy::expect_used)]
 
 use bytes::{Bytes, BytesMut};
 use postrider_imap_proto::client::{
     Capabilities, Content, ContentName, Fetch, FetchItem, Listing, MailboxStatus, Numbers, ReceivedMailbox, Response,
-    ResponseCode, ResponseEvent, ResponseFrame, ResponseFramer, ResponseLimits, parse_response,
+    ResponseCode, ResponseEvent, ResponseFrame, ResponseFramer, ResponseLimits, ThreadMember, parse_response,
 };
 use postrider_imap_proto::command::{DateTime, Flag, Numbering, Section, SectionText};
 use postrider_imap_proto::encode::{
     Code, EsearchResponse, FetchWriter, ListAttribute, ListResponse, LiteralForm, Namespace, NewKeywords, SectionName,
-    Status, StatusValue, Utf8Quoting, Vanished, encode_capability, encode_challenge, encode_continuation,
+    Status, StatusValue, ThreadLinks, Utf8Quoting, Vanished, encode_capability, encode_challenge, encode_continuation,
     encode_enabled, encode_esearch, encode_exists, encode_expunge, encode_flags, encode_id, encode_list, encode_lsub,
-    encode_mailbox_status, encode_namespace, encode_recent, encode_search, encode_sort, encode_status, encode_vanished,
+    encode_mailbox_status, encode_namespace, encode_recent, encode_search, encode_sort, encode_status, encode_thread,
+    encode_vanished,
 };
 use postrider_imap_proto::mailbox_name::NameEncoding;
 use proptest::prelude::*;
@@ -144,6 +145,88 @@ fn plain_responses_come_back() {
     let pairs = vec![(b"name".to_vec(), Some("p\"ö\r\n".into())), (b"os".to_vec(), None)];
     assert_eq!(read(|out| encode_id(out, &[("name", Some("p\"ö\r\n")), ("os", None)])), Response::Id(Some(pairs)));
     assert_eq!(read(|out| encode_id(out, &[])), Response::Id(None));
+}
+
+/// All responses of a stream, by the way a client receives it: in portions of some octets.
+fn session(stream: &str, size: usize) -> Vec<Response> {
+    let mut framer = ResponseFramer::new(ResponseLimits::default());
+    let mut input = BytesMut::new();
+    let mut found = Vec::new();
+    for portion in stream.replace('\n', "\r\n").as_bytes().chunks(size) {
+        input.extend_from_slice(portion);
+        loop {
+            match framer.next(&mut input) {
+                ResponseEvent::Incomplete => break,
+                ResponseEvent::Response(frame) => found.push(parse_response(&frame)),
+                event => panic!("{event:?}"),
+            }
+        }
+    }
+    assert!(input.is_empty() && framer.is_between_responses());
+    found
+}
+
+/// RFC 3501 §8, what the server says.
+const STANDARD: &str = "\
+* OK IMAP4rev1 Service Ready
+a001 OK LOGIN completed
+* 18 EXISTS
+* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)
+* 2 RECENT
+* OK [UNSEEN 17] Message 17 is the first unseen message
+* OK [UIDVALIDITY 3857529045] UIDs valid
+a002 OK [READ-WRITE] SELECT completed
+* 12 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4286 ENVELOPE \
+(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev1 WG mtg summary and minutes\" ((\"Terry Gray\" NIL \"gray\" \
+\"cac.washington.edu\")) NIL NIL NIL NIL NIL NIL \"<B27397-0100000@cac.washington.edu>\") BODY (\"TEXT\" \"PLAIN\" \
+(\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3028 92))
+a003 OK FETCH completed
+* 12 FETCH (BODY[HEADER] {37}
+Subject: a (b {5}
+To: \"c\"
+X: y)
+
+)
+a004 OK FETCH completed
+* 12 FETCH (FLAGS (\\Seen \\Deleted))
+a005 OK +FLAGS completed
+* BYE IMAP4rev1 server terminating connection
+a006 OK LOGOUT completed
+";
+
+/// What is unusual in the answers of well-known servers, one after the other.
+const STRANGE: &str = "\
+* OK The Microsoft Exchange IMAP4 service is ready. [TABPADYA==]
++
+P1 OK AUTHENTICATE completed
+* LIST (\\HasNoChildren) \"/\" {7}
+Hell\"oh
+* LIST (\\HasNoChildren) \"/\" INBOX/Da\tOggetto\tRicevuto\t
+* STATUS INBOX (MESSAGES 0) 
+* LIST (\\HasNoChildren \\UnMarked) \"/\" [Gmail]/Starred
+* SEARCH 169654 169655 
+* OK [HIGHESTMODSEQ 127]
+* 11487 FETCH (UID 19436 )
+* 1 FETCH (X-GM-THRID 1278455344230334865 X-GM-LABELS (\"\\\\Inbox\" \"Muy Importante\") UID 5)
+* ESEARCH (TAG \"P2\") UID ALL 33866,33897 (MODSEQ 284535)
+P2 OK Success [THROTTLED]
+P3 BAD Request is throttled. Suggested Backoff Time: 89117 milliseconds
+* BYE Connection is closed. 14
+";
+
+#[test]
+fn sessions_are_understood_to_the_last_response() {
+    for (stream, responses) in [(STANDARD, 16), (STRANGE, 15)] {
+        let whole = session(stream, stream.len() * 2);
+        assert_eq!(whole.len(), responses, "{whole:#?}");
+        for response in &whole {
+            assert!(!matches!(response, Response::Unrecognised(_)), "{response:?}");
+            assert!(!matches!(response, Response::Fetch(Fetch { unparsed: Some(_), .. })), "{response:?}");
+        }
+        for size in [1, 2, 3, 7, 100] {
+            assert_eq!(session(stream, size), whole, "by {size}");
+        }
+    }
 }
 
 proptest! {
@@ -310,6 +393,37 @@ proptest! {
         let (read, streamed) = read_streaming(write);
         prop_assert_eq!(read, Response::Fetch(Fetch { sequence_number, items: expected, unparsed: None }));
         prop_assert_eq!(streamed, if is_streamed { vec![content.clone(); 3] } else { vec![] });
+    }
+
+    /// Each node's parent is a node before it; one that is its own parent begins a thread.
+    #[test]
+    fn threads_come_back(parents in prop::collection::vec(any::<prop::sample::Index>(), 0..30)) {
+        let parents: Vec<usize> = parents.iter().enumerate().map(|(node, parent)| parent.index(node + 1)).collect();
+        let numbers: Vec<u32> = (0..parents.len() as u32).map(|node| node + 100).collect();
+        let mut first_child = vec![ThreadLinks::NONE; parents.len()];
+        let mut next_sibling = first_child.clone();
+        let mut roots = Vec::new();
+        for (node, &parent) in parents.iter().enumerate().rev() {
+            if parent == node {
+                roots.push(node as u32);
+            } else {
+                next_sibling[node] = std::mem::replace(&mut first_child[parent], node as u32);
+            }
+        }
+        let links = ThreadLinks { numbers: &numbers, first_child: &first_child, next_sibling: &next_sibling };
+        let Response::Thread(members) = read(|out| encode_thread(out, roots.iter().copied(), &links)) else { panic!() };
+        let mut open: Vec<(u32, usize)> = roots.iter().rev().map(|&root| (root, 0)).collect();
+        let mut expected = Vec::new();
+        while let Some((node, depth)) = open.pop() {
+            expected.push(ThreadMember { depth, number: Some(node + 100) });
+            let first = first_child[node as usize];
+            let siblings = std::iter::successors(Some(first), |&child| next_sibling.get(child as usize).copied());
+            let mut children: Vec<(u32, usize)> =
+                siblings.take_while(|&child| child != ThreadLinks::NONE).map(|child| (child, depth + 1)).collect();
+            children.reverse();
+            open.extend(children);
+        }
+        prop_assert_eq!(members, expected);
     }
 
     #[test]

@@ -346,3 +346,142 @@ async fn search_finds_among_many() {
     finds(&mut client, "OR 300 BODY \"text 299\"", &[299, 300]).await;
     client.says("C: c SEARCH RETURN (COUNT) NOT BODY \"text 7\"\nS: * ESEARCH (TAG \"c\") COUNT 688\nS: c OK …").await;
 }
+
+/// A message with text on both sides of an attachment of so many bytes.
+fn with_attachment(number: usize, bytes: usize) -> String {
+    let attachment = "QUJD".repeat(bytes / 4);
+    format!(
+        "Subject: carrier {number}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nbefore {number} it\r\n\
+         --b\r\nContent-Type: image/png; name=\"picture{number}.png\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{attachment}\r\n\
+         --b\r\nContent-Type: text/html\r\n\r\n<p>behind <b>{number}</b>th</p>\r\n--b--\r\n"
+    )
+}
+
+#[tokio::test]
+async fn text_on_both_sides_of_an_attachment_is_found() {
+    let server = Server::start().await;
+    for (number, bytes) in [(1, 100), (2, 200_000), (3, 40_000)] {
+        server.append(INBOX, Vec::new(), with_attachment(number, bytes)).await;
+    }
+    let mut client = server.select().await;
+    for (keys, numbers) in [
+        ("BODY before", &[1, 2, 3][..]),
+        ("BODY \"behind 2th\"", &[2]),
+        ("TEXT \"behind 3TH\"", &[3]),
+        ("TEXT picture2", &[2]),
+        ("BODY picture2", &[]),
+        ("BODY QUJDQUJD", &[]),
+        ("TEXT \"subject: carrier 2\"", &[2]),
+        ("TEXT carrier NOT BODY \"before 1\"", &[2, 3]),
+        ("OR BODY \"before 3\" TEXT \"carrier 1\"", &[1, 3]),
+        ("SUBJECT carrier BODY \"behind 3th\" NOT TEXT picture1", &[3]),
+    ] {
+        finds(&mut client, keys, numbers).await;
+    }
+}
+
+/// So many messages that a search of their text is divided, with something to find in some.
+async fn many(count: usize) -> Server {
+    let server = Server::start().await;
+    for number in 1..=count {
+        let subject = if number % 7 == 0 { "seventh" } else { "other" };
+        let raw = format!(
+            "Date: {} Nov 2023 10:00:00 +0000\r\nSubject: {subject} {number}\r\n\r\nnumber {number} of many{}\r\n",
+            1 + number % 28,
+            if number % 50 == 3 { " fifties" } else { "" },
+        );
+        let flags = if number % 2 == 0 { vec![Flag::Seen] } else { Vec::new() };
+        server.append(INBOX, flags, raw).await;
+    }
+    server
+}
+
+#[tokio::test]
+async fn a_search_of_many_messages_finds_what_one_of_few_does() {
+    let server = many(700).await;
+    let mut client = server.select().await;
+    type IsFound = fn(u32) -> bool;
+    let numbers = |is_found: IsFound| (1..=700).filter(|number| is_found(*number)).collect::<Vec<u32>>();
+    let cases: [(&str, IsFound); 12] = [
+        ("BODY fifties", |number| number % 50 == 3),
+        ("TEXT fifties SEEN", |_| false),
+        ("NOT BODY fifties UNSEEN", |number| number % 50 != 3 && number % 2 == 1),
+        ("SUBJECT SEVENTH", |number| number % 7 == 0),
+        ("SUBJECT \"\" 690:700", |number| number >= 690),
+        ("CC \"\"", |_| false),
+        ("NOT SUBJECT seventh 1:20", |number| number <= 20 && number % 7 != 0),
+        ("OR SUBJECT seventh BODY fifties", |number| number % 7 == 0 || number % 50 == 3),
+        ("SUBJECT seventh BODY fifties", |number| number % 7 == 0 && number % 50 == 3),
+        ("SENTON 5-Nov-2023", |number| 1 + number % 28 == 5),
+        ("NOT SENTSINCE 3-Nov-2023 SUBJECT seventh", |number| 1 + number % 28 < 3 && number % 7 == 0),
+        ("HEADER Date Nov OR SENTBEFORE 2-Nov-2023 TEXT \"number 700 \"", |number| {
+            1 + number % 28 < 2 || number == 700
+        }),
+    ];
+    for (keys, is_found) in cases {
+        finds(&mut client, keys, &numbers(is_found)).await;
+    }
+    client.says("C: d STORE 3,7,153 +FLAGS.SILENT (\\Deleted)\nS: d OK …").await;
+    let mut other = server.select().await;
+    other.says("C: e EXPUNGE\nS: * 3 EXPUNGE\nS: * 6 EXPUNGE\nS: * 151 EXPUNGE\nS: e OK …").await;
+    // Messages that are gone but were not told of match nothing that would need a look at them.
+    finds(&mut client, "BODY fifties 1:200", &[53, 103]).await;
+    finds(&mut client, "NOT BODY fifties 1:8", &[1, 2, 4, 5, 6, 8]).await;
+}
+
+#[tokio::test]
+async fn the_first_and_the_last_hit_are_those_of_all() {
+    let server = many(400).await;
+    let mut client = server.select().await;
+    for (returns, keys, told) in [
+        ("MIN", "BODY fifties", " MIN 3"),
+        ("MAX", "BODY fifties", " MAX 353"),
+        ("MIN MAX", "BODY fifties", " MIN 3 MAX 353"),
+        ("MIN MAX COUNT", "BODY fifties", " MIN 3 MAX 353 COUNT 8"),
+        ("MIN MAX", "OR 200 BODY fifties", " MIN 3 MAX 353"),
+        ("MIN", "OR 1 BODY fifties", " MIN 1"),
+        ("MAX", "OR 399 BODY fifties", " MAX 399"),
+        ("MIN MAX", "BODY nothing", ""),
+        ("MIN MAX", "BODY \"number 77 of\"", " MIN 77 MAX 77"),
+        ("MAX", "SUBJECT seventh", " MAX 399"),
+    ] {
+        let expected = format!("C: r SEARCH RETURN ({returns}) {keys}\nS: * ESEARCH (TAG \"r\"){told}\nS: r OK …");
+        client.says(&expected).await;
+    }
+    client
+        .says("C: s SEARCH RETURN (SAVE MIN MAX) BODY fifties\nS: * ESEARCH (TAG \"s\") MIN 3 MAX 353\nS: s OK …")
+        .await;
+    finds(&mut client, "$", &[3, 353]).await;
+}
+
+#[tokio::test]
+async fn headers_too_large_to_be_kept_are_searched_where_they_are() {
+    let server = Server::start().await;
+    let filler = "X-Filler: filler filler filler filler filler filler\r\n".repeat(8000);
+    for (from, subject) in [("one", "alpha"), ("two", "beta")] {
+        let raw = format!(
+            "From: {from}@example.com\r\n{filler}Subject: {subject}\r\nX-Last: {subject}\r\n\r\nbody {from}\r\n"
+        );
+        server.append(INBOX, Vec::new(), raw).await;
+        server
+            .append(
+                INBOX,
+                Vec::new(),
+                format!("From: {from}@example.com\r\n{}\r\n\r\nbody", "To: x@y\r\n".repeat(9000)),
+            )
+            .await;
+    }
+    server.append(INBOX, Vec::new(), "Subject: alpha\r\n\r\nsmall\r\n").await;
+    let mut client = server.select().await;
+    for (keys, numbers) in [
+        ("SUBJECT alpha", &[1, 5][..]),
+        ("SUBJECT beta BODY two", &[3]),
+        ("HEADER X-Last alpha", &[1]),
+        ("NOT HEADER X-Filler \"\"", &[2, 4, 5]),
+        ("FROM two TO x@", &[4]),
+        ("BCC \"\"", &[]),
+        ("NOT SUBJECT alpha TEXT \"x-last: beta\"", &[3]),
+    ] {
+        finds(&mut client, keys, numbers).await;
+    }
+}

@@ -66,8 +66,11 @@ impl HtmlSieve {
         let mut steps = folded.len().saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_MIN);
         let rest_of_phrase = self.phrase.get(word.len()..).unwrap_or_default();
         if !self.is_needle {
-            for at in self.first_word.find_iter(folded) {
-                if follow(folded, at + word.len(), rest_of_phrase, &mut steps) == Answer::Perhaps {
+            let mut start = 0;
+            // Where a word repeats itself, one place may begin within another.
+            while let Some(at) = folded.get(start..).and_then(|rest| self.first_word.find(rest)) {
+                start += at + 1;
+                if follow(folded, start - 1 + word.len(), rest_of_phrase, &mut steps) == Answer::Perhaps {
                     return true;
                 }
             }
@@ -223,6 +226,7 @@ mod tests {
             ("a<style>x</style>b", "ab"),
             ("stra&szlig;e", "STRASSE"),
             ("x</b> y", "xy"),
+            ("aaa\r\nb", "aa b"),
             ("words", ""),
             ("words", " "),
         ] {

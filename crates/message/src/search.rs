@@ -3,11 +3,11 @@
 //! What is searched is told by the structure ([`SearchedPart`]), so that a caller reads those stretches of a message and
 //! no others. Each is decoded, folded and searched by itself, piece by piece: a text of any size needs a few kilobytes.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memchr3, memmem};
 
 pub(crate) use crate::fold::fold_case;
 use crate::fold::{fold_ascii_into, fold_into};
-use crate::header::{Fields, decode_unstructured, slice, unfold};
+use crate::header::{Fields, decode_unstructured, slice};
 use crate::html_sieve::HtmlSieve;
 use crate::searched::{Form, SearchScope, SearchedPart};
 use crate::structure::Structure;
@@ -99,7 +99,7 @@ impl Needle {
     fn matches_block(&self, block: &[u8], buffers: &mut SearchBuffers) -> bool {
         let folded = &mut buffers.folded;
         folded.clear();
-        let is_plain = block.is_ascii() && memmem::find(block, b"=?").is_none();
+        let is_plain = block.is_ascii() && !has_encoded_words(block);
         // The needle could be found across two fields: they are looked at one by one.
         let bytes_max = if self.finder.needle().contains(&BETWEEN_FIELDS) { 0 } else { PIECE_BYTES };
         for field in Fields::new(block) {
@@ -107,7 +107,7 @@ impl Needle {
             fold_ascii_into(field.name, folded);
             folded.extend_from_slice(b": ");
             match is_plain {
-                true => fold_ascii_into(&unfold(field.value), folded),
+                true => unfold_into(field.value, folded),
                 false => fold_into(&decode_unstructured(field.value), folded),
             }
             if folded.len() > bytes_max {
@@ -121,6 +121,24 @@ impl Needle {
         }
         self.is_in(folded)
     }
+}
+
+/// False where it is certain that no encoded word is in the block.
+fn has_encoded_words(block: &[u8]) -> bool {
+    memchr_iter(b'=', block).any(|at| block.get(at + 1) == Some(&b'?'))
+}
+
+/// Appends a value of ASCII as [`unfold`](crate::unfold) has it, with its case folded.
+fn unfold_into(value: &[u8], folded: &mut Vec<u8>) {
+    let is_kept = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0);
+    let start = value.iter().position(is_kept).unwrap_or(value.len());
+    let end = value.iter().rposition(is_kept).map_or(start, |last| last + 1);
+    let mut rest = slice(value, start..end);
+    while let Some(at) = memchr3(b'\r', b'\n', 0, rest) {
+        fold_ascii_into(slice(rest, 0..at), folded);
+        rest = slice(rest, at + 1..rest.len());
+    }
+    fold_ascii_into(rest, folded);
 }
 
 #[cfg(test)]
@@ -161,6 +179,15 @@ mod tests {
             ("preamble", false, false),
         ] {
             assert_eq!(matches(needle), (in_body, in_text), "{needle}");
+        }
+    }
+
+    #[test]
+    fn values_are_unfolded_in_place() {
+        for value in [&b""[..], b" ", b" \r\n ", b" A\r\n b\n\tC\0 \r\n", b"  Plain ", b"\0a\0\0b\0", b"a"] {
+            let mut folded = Vec::new();
+            unfold_into(value, &mut folded);
+            assert_eq!(folded, crate::header::unfold(value).to_ascii_lowercase(), "{value:?}");
         }
     }
 

@@ -100,7 +100,7 @@ pub(crate) fn searched_parts_of(table: &[u8]) -> Result<Vec<SearchedPart>, Deriv
     let mut parts = Vec::new();
     skim_structure(table, &mut |part| {
         let scope = match part.enclosed {
-            Enclosed::InNothing | Enclosed::InMultipart => SearchScope::Text,
+            Enclosed::Nowhere | Enclosed::InMultipart => SearchScope::Text,
             Enclosed::InMessage => SearchScope::Body,
         };
         parts.push(SearchedPart::header(&part.header, scope));

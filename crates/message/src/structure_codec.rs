@@ -105,7 +105,7 @@ pub(crate) struct SkimmedPart<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Enclosed {
     /// It is the message itself.
-    InNothing,
+    Nowhere,
     InMultipart,
     /// It is an enclosed message.
     InMessage,
@@ -115,7 +115,7 @@ pub(crate) enum Enclosed {
 /// contains.
 pub(crate) fn skim_structure<'a>(bytes: &'a [u8], visit: &mut impl FnMut(SkimmedPart<'a>)) -> Result<(), DerivedError> {
     let mut reader = Reader { bytes };
-    reader.skim_part(Enclosed::InNothing, 0, visit)?;
+    reader.skim_part(Enclosed::Nowhere, 0, visit)?;
     if reader.bytes.is_empty() { Ok(()) } else { Err(DerivedError::Damaged) }
 }
 

@@ -1,14 +1,15 @@
 //! The grammar of POP3: command lines to [`Command`]s, and answers to bytes.
 //!
 //! Covers RFC 1939 and its extensions: CAPA and response codes (RFC 2449, 3206), STLS (RFC 2595), AUTH
-//! with an initial response (RFC 5034), UTF8 and LANG (RFC 6856). APOP is left out on purpose: it needs
-//! passwords that are stored readable.
+//! with an initial response (RFC 5034), UTF8 and LANG (RFC 6856). APOP is left out of the server's side on purpose: it needs
+//! passwords that are stored readable. The client's side is [`client`].
 //!
 //! What this crate does not know: sockets, time, states of a session, accounts and mail. It sees a message only
 //! as chunks of bytes on their way to a client, which [`DotStuffer`] makes transparent and [`TopCutter`]
 //! cuts, so that a message of any size passes through in bounded memory.
 
 mod capability;
+pub mod client;
 mod command;
 mod response;
 mod stuffing;

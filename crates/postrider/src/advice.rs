@@ -25,12 +25,14 @@ pub trait Advise<T> {
 
 impl<T, E: Into<Error>> Advise<T> for Result<T, E> {
     fn advise(self, hint: impl Into<String>) -> Result<T> {
-        self.map_err(|error| {
-            let error = error.into();
-            let advice = Advice { message: error.to_string(), hint: hint.into() };
-            error.context(advice)
-        })
+        self.map_err(|error| with_hint(error.into(), hint))
     }
+}
+
+/// The error with a hint.
+pub fn with_hint(error: Error, hint: impl Into<String>) -> Error {
+    let advice = Advice { message: error.to_string(), hint: hint.into() };
+    error.context(advice)
 }
 
 /// The error and its causes on one line, without repeating what a cause's message already has.

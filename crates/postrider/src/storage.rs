@@ -19,7 +19,11 @@ use postrider_engine_lmdb::LmdbEngine;
 use postrider_store::{AccountId, Store, StoreError, system_now};
 use serde::{Deserialize, Serialize};
 
-use crate::{advice::Advise, config::Config};
+use crate::{
+    advice::Advise,
+    config::Config,
+    control::{Progress, Reporter},
+};
 
 /// Everything that is kept.
 #[derive(Clone)]
@@ -100,14 +104,18 @@ impl Storage {
     }
 
     /// Reads everything and holds it against everything else; makes what is derived anew first, if asked to.
-    pub async fn check(&self, rebuild: Rebuild) -> Result<CheckReport> {
+    pub async fn check(&self, rebuild: Rebuild, reporter: &Reporter) -> Result<CheckReport> {
+        let tell = |doing: &str, messages| {
+            reporter.progress(|| Progress { doing: doing.to_owned(), messages, ..Progress::default() });
+        };
         let mut report = CheckReport::default();
         if rebuild == Rebuild::Derived {
-            let rebuilt = self.store.rebuild(|_| {}).await?;
+            let rebuilt = self.store.rebuild(|messages| tell("making derived answers anew", messages)).await?;
             (report.rebuilt_messages, report.rebuilt_mailboxes) = (rebuilt.messages, rebuilt.mailboxes);
         }
+        tell("reading the database", 0);
         report.findings = self.engine.verify().await?;
-        let verified = self.store.verify(|_| {}).await?;
+        let verified = self.store.verify(|messages| tell("reading messages", messages)).await?;
         (report.accounts, report.messages, report.bytes) = (verified.accounts, verified.messages, verified.bytes);
         report.findings.extend(verified.findings);
         let known: BTreeSet<u32> = self.accounts.list().await?.iter().map(|account| account.id.0).collect();

@@ -129,7 +129,9 @@ impl AddedFields<'_> {
             ("X-UID", self.uid.map_or_else(String::new, |uid| uid.to_string())),
             ("X-UIDL", self.pop3_uidl.unwrap_or_default().to_owned()),
         ];
-        fields.extend(lines.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}: {value}")));
+        fields.extend(
+            lines.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}: {value}")),
+        );
         let mut out = format!("{ADDED}: {}{line_end}", fields.len());
         for field in fields {
             out.push_str(&field);

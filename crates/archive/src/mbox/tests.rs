@@ -21,7 +21,8 @@ fn texts(file: &str, variant: MboxVariant) -> Vec<String> {
 fn messages_are_cut_and_unquoted_as_their_variant_has_it() {
     let body = ">From a\n>>From b\n> From c\n";
     let plain = format!("{FROM}A: 1\n\n{body}\n{FROM}A: 2\n\nx\n\n");
-    let length = format!("{FROM}A: 1\nContent-Length: {}\n\n{body}\n{FROM}A: 2\nContent-Length: 2\n\nx\n\n", body.len());
+    let length =
+        format!("{FROM}A: 1\nContent-Length: {}\n\n{body}\n{FROM}A: 2\nContent-Length: 2\n\nx\n\n", body.len());
     let spanned = ">From a\n\nFrom x Thu Jan  1 00:00:05 1970\nB: 1\n";
     let cl2 = format!("{FROM}A: 1\nContent-Length: {}\n\n{spanned}\n{FROM}A: 2\n\nx\n", spanned.len());
     let crlf = plain.replace('\n', "\r\n");
@@ -30,17 +31,12 @@ fn messages_are_cut_and_unquoted_as_their_variant_has_it() {
         (&plain, MboxVariant::Mboxrd, MboxVariant::Mboxrd, "A: 1\n\nFrom a\n>From b\n> From c\n"),
         (&plain, MboxVariant::Mboxo, MboxVariant::Mboxo, "A: 1\n\nFrom a\n>>From b\n> From c\n"),
         (&crlf, MboxVariant::Detect, MboxVariant::Detect, "A: 1\n\nFrom a\n>From b\n> From c\n"),
-        (
-            &length,
-            MboxVariant::Detect,
-            MboxVariant::Mboxcl,
-            "A: 1\nContent-Length: 26\n\nFrom a\n>From b\n> From c\n",
-        ),
+        (&length, MboxVariant::Detect, MboxVariant::Mboxcl, "A: 1\nContent-Length: 26\n\nFrom a\n>From b\n> From c\n"),
         (
             &cl2,
             MboxVariant::Detect,
             MboxVariant::Mboxcl2,
-            "A: 1\nContent-Length: 45\n\n>From a\n\nFrom x Thu Jan  1 00:00:05 1970\nB: 1\n",
+            "A: 1\nContent-Length: 46\n\n>From a\n\nFrom x Thu Jan  1 00:00:05 1970\nB: 1\n",
         ),
     ] {
         let reader = MboxReader::new(file.as_bytes(), variant, &ReadLimits::default()).unwrap();
@@ -55,7 +51,8 @@ fn messages_are_cut_and_unquoted_as_their_variant_has_it() {
 #[test]
 fn damage_is_told_and_the_message_handed_out() {
     let long = "x".repeat(1_000_000);
-    let cases: Vec<(String, Vec<&str>, Vec<Vec<Finding>>)> = vec![
+    type Case<'a> = (String, Vec<&'a str>, Vec<Vec<Finding>>);
+    let cases: Vec<Case> = vec![
         (String::new(), vec![], vec![]),
         ("\n\n".to_owned(), vec![], vec![]),
         (format!("{FROM}A: 1\n\nhalf a li"), vec!["A: 1\r\n\r\nhalf a li"], vec![vec![]]),
@@ -90,7 +87,11 @@ fn damage_is_told_and_the_message_handed_out() {
         ("no from line\n".to_owned(), vec!["no from line\r\n"], vec![vec![Finding::OddFromLine]]),
         (format!("{FROM}A: 1\n\na\0b\n"), vec!["A: 1\r\n\r\na\0b\r\n"], vec![vec![]]),
         (format!("{FROM}A: 1\r\n\r\nx\ny\r\n"), vec!["A: 1\r\n\r\nx\ny\r\n"], vec![vec![]]),
-        ("From a Thu Jan  1 00:00:05 1970\rA: 1\r\rx".to_owned(), vec!["From a Thu Jan  1 00:00:05 1970\rA: 1\r\rx"], vec![]),
+        (
+            "From a Thu Jan  1 00:00:05 1970\rA: 1\r\rx".to_owned(),
+            vec!["From a Thu Jan  1 00:00:05 1970\rA: 1\r\rx"],
+            vec![],
+        ),
         (format!("{FROM}A: 1\n\n{long}\n"), vec![&long], vec![]),
     ];
     for (file, expected, findings) in cases {
@@ -131,10 +132,20 @@ fn what_is_too_large_is_told_and_the_next_message_read() {
 #[test]
 fn marks_of_many_programs_are_read() {
     let cases: &[(&str, &[&str], Option<u32>, bool)] = &[
-        ("Status: RO\nX-Status: AF\nX-Keywords: a, b\nX-UID: 7\n", &["\\Seen", "\\Answered", "\\Flagged", "a", "b"], Some(7), false),
+        (
+            "Status: RO\nX-Status: AF\nX-Keywords: a, b\nX-UID: 7\n",
+            &["\\Seen", "\\Answered", "\\Flagged", "a", "b"],
+            Some(7),
+            false,
+        ),
         ("Status: O\n", &[], None, false),
         ("X-Status: DT\n", &["\\Deleted", "\\Draft"], None, false),
-        ("X-Mozilla-Status: 0009\nX-Mozilla-Keys: $label1 nonjunk   \n", &["\\Seen", "$label1", "nonjunk", "\\Deleted"], None, true),
+        (
+            "X-Mozilla-Status: 0009\nX-Mozilla-Keys: $label1 nonjunk   \n",
+            &["\\Seen", "$label1", "nonjunk", "\\Deleted"],
+            None,
+            true,
+        ),
         ("X-Mozilla-Status: 1003\n", &["\\Seen", "\\Answered", "$Forwarded"], None, false),
         ("X-Postrider-Added: 1\nStatus: O\nStatus: RO\n", &[], None, false),
     ];

@@ -22,8 +22,20 @@ pub(super) enum FileKind {
 
 /// Endings of files that mail programs put beside mail.
 const SIDECAR_ENDS: [&str; 14] = [
-    ".msf", ".lock", ".cmeta", ".ibex.index", ".ibex.index.data", ".ev-summary", ".ev-summary-meta", ".plist", ".rc",
-    ".dat", ".idx", ".emlxpart", ".sqlite", ".mozmsgs",
+    ".msf",
+    ".lock",
+    ".cmeta",
+    ".ibex.index",
+    ".ibex.index.data",
+    ".ev-summary",
+    ".ev-summary-meta",
+    ".plist",
+    ".rc",
+    ".dat",
+    ".idx",
+    ".emlxpart",
+    ".sqlite",
+    ".mozmsgs",
 ];
 
 const FOREIGN_ENDS: [(&str, &str, &str); 5] = [
@@ -97,9 +109,15 @@ pub(super) fn is_transparent(name: &str) -> bool {
     version || matches!(name, "Mail" | "ImapMail" | "MailData")
 }
 
+/// Whether this is a name as Apple Mail gives it to an account.
+pub(super) fn is_uuid(name: &str) -> bool {
+    name.len() == 36 && name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
 /// Whether a directory holds mail of Dovecot's dbox formats.
 pub(super) fn is_dbox(tree: &Tree, name: &str, directory: DirectoryId) -> bool {
-    let is_numbered = |name: &str, letter| name.strip_prefix(letter).is_some_and(|number| number.parse::<u32>().is_ok());
+    let is_numbered =
+        |name: &str, letter| name.strip_prefix(letter).is_some_and(|number| number.parse::<u32>().is_ok());
     match name {
         "dbox-Mails" => true,
         "storage" => tree.files_in(directory).any(|(_, file)| is_numbered(&file.name, "m.")),

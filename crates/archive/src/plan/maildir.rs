@@ -38,7 +38,7 @@ impl Planner<'_> {
                 self.plan_maildir_folder(child, levels, context)?;
             } else if dotted.is_none() {
                 levels.push(decode_level(&name));
-                self.visit(child, &Where { levels, context, in_maildir: true, in_apple: false })?;
+                self.visit(child, &Where { levels, context, in_maildir: true, ..Where::default() })?;
             }
         }
         if is_top {
@@ -57,7 +57,11 @@ impl Planner<'_> {
         self.counts.maildir += 1;
         let uids = self.uid_list(directory)?;
         if uids.bad_lines > 0 {
-            self.notes.push(format!("{}: {} lines of its list of UIDs cannot be read", folder_path.display(), uids.bad_lines));
+            self.notes.push(format!(
+                "{}: {} lines of its list of UIDs cannot be read",
+                folder_path.display(),
+                uids.bad_lines
+            ));
         }
         let letters = match self.tree.file_in(directory, "dovecot-keywords") {
             Some(file) => parse_keywords(&self.tree.metadata(file)?),
@@ -107,7 +111,8 @@ impl Planner<'_> {
 
     /// Courier keeps keywords in a directory; its file `:list` has them all.
     fn courier_keywords(&self, directory: DirectoryId) -> Result<HashMap<String, Vec<String>>, ArchiveError> {
-        let list = self.tree.child(directory, "courierimapkeywords").and_then(|keywords| self.tree.file_in(keywords, ":list"));
+        let list =
+            self.tree.child(directory, "courierimapkeywords").and_then(|keywords| self.tree.file_in(keywords, ":list"));
         list.map_or_else(|| Ok(HashMap::new()), |file| Ok(parse_courier_keywords(&self.tree.metadata(file)?)))
     }
 

@@ -84,6 +84,8 @@ struct Where {
     context: usize,
     in_maildir: bool,
     in_apple: bool,
+    /// Whether the directories here are accounts.
+    holds_accounts: bool,
 }
 
 #[derive(Debug, Default)]
@@ -136,7 +138,7 @@ impl Planner<'_> {
             && let Some(file) = self.tree.file_in(directory, metadata::FILE_NAME)
             && metadata::is_ours(&self.tree.head(file)?)
         {
-            self.plan_tree_folder(directory, file)?;
+            self.plan_tree_folder(directory, place, file)?;
         } else if self.wants(Format::Maildir) && maildir::is_maildir(self.tree, directory) {
             return self.plan_maildir(directory, place);
         } else {
@@ -153,25 +155,35 @@ impl Planner<'_> {
                 });
                 continue;
             }
-            self.visit(child, &self.below(place, &name))?;
+            self.visit(child, &self.below(directory, place, &name, child))?;
         }
         Ok(())
     }
 
-    /// The place of a directory that is no Maildir folder.
-    fn below(&self, place: &Where, name: &str) -> Where {
-        let mut below = place.clone();
+    /// The place of `child`, which is no Maildir subfolder, in `directory`.
+    fn below(&self, directory: DirectoryId, place: &Where, name: &str, child: DirectoryId) -> Where {
+        let mut below = Where { holds_accounts: false, ..place.clone() };
         if let Some(apple) = name.strip_suffix(".mbox") {
             below.in_apple = true;
             below.levels.push(apple.to_owned());
-        } else if place.in_apple || classify::is_transparent(name) {
-            // Apple's folders lie in directories that only mean something to it; Thunderbird's in `Mail` and `ImapMail`.
+        } else if place.in_apple {
+            // Apple's messages lie in directories that only mean something to it.
+        } else if classify::is_transparent(name) {
+            below.holds_accounts = true;
         } else {
             below.levels.push(name.strip_suffix(".sbd").unwrap_or(name).to_owned());
-            let is_account = !name.ends_with(".sbd") && below.levels.len() == place.context + 1;
-            below.context += usize::from(is_account && place.levels.len() == place.context);
+            let is_context = place.holds_accounts || classify::is_uuid(name) || self.is_way(directory, child);
+            below.context += usize::from(is_context && place.levels.len() == place.context);
         }
         below
+    }
+
+    /// Whether a directory of an archive is only the way to the mail: alone in its own, and without files.
+    fn is_way(&self, directory: DirectoryId, child: DirectoryId) -> bool {
+        matches!(self.tree.container, Container::Tar(_) | Container::Zip)
+            && self.tree.directories_in(directory).count() == 1
+            && self.tree.files_in(directory).next().is_none()
+            && self.tree.files_in(child).next().is_none()
     }
 
     fn draft(&mut self, place: &Where, name: Option<&str>) -> &mut Draft {
@@ -207,7 +219,13 @@ impl Planner<'_> {
         let files: Vec<(FileId, String)> =
             self.tree.files_in(directory).map(|(id, file)| (id, file.name.to_string())).collect();
         for (id, name) in files {
-            let kind = classify::classify(self.tree, self.options, directory, id, &name)?;
+            let kind = match classify::classify(self.tree, self.options, directory, id, &name) {
+                Ok(kind) => kind,
+                Err(error) => {
+                    self.notes.push(format!("{error}: passed over"));
+                    continue;
+                }
+            };
             match kind {
                 FileKind::Mbox => self.plan_mbox(id, &name, place)?,
                 FileKind::Eml | FileKind::Emlx => {
@@ -256,10 +274,16 @@ impl Planner<'_> {
     }
 
     /// A folder that this crate wrote.
-    fn plan_tree_folder(&mut self, directory: DirectoryId, file: FileId) -> Result<(), ArchiveError> {
+    fn plan_tree_folder(&mut self, directory: DirectoryId, place: &Where, file: FileId) -> Result<(), ArchiveError> {
         let bytes = self.tree.metadata(file)?;
-        let parsed = metadata::parse(&bytes).map_err(|reason| ArchiveError::damaged(self.tree.path(file), reason))?;
-        let (folder, rows) = parsed;
+        let (folder, rows) = match metadata::parse(&bytes) {
+            Ok(parsed) => parsed,
+            Err(reason) => {
+                let path = self.tree.path(file);
+                self.notes.push(format!("{}: cannot be read, so only messages are: {reason}", path.display()));
+                return self.plan_files(directory, place);
+            }
+        };
         self.counts.tree += 1;
         let mut units = Vec::with_capacity(rows.len());
         for row in rows {
@@ -322,7 +346,11 @@ impl Planner<'_> {
             let wanted = clean(draft.levels);
             let name = names.take(wanted.clone());
             if name != wanted {
-                plan.notes.push(format!("there are several folders {}: one is now {}", wanted.join("/"), name.join("/")));
+                plan.notes.push(format!(
+                    "there are several folders {}: one is now {}",
+                    wanted.join("/"),
+                    name.join("/")
+                ));
             }
             let special_use = draft.folder.special_use.or_else(|| match name.as_slice() {
                 [level] if !draft.exact => SpecialUse::of_name(level),

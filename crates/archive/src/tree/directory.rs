@@ -26,7 +26,14 @@ fn read_one(
     waiting: &mut Vec<(DirectoryId, usize)>,
 ) -> Result<(), ArchiveError> {
     let Some(path) = tree.directories.get(directory).map(|one| one.os_path.clone()) else { return Ok(()) };
-    for entry in fs::read_dir(&path).map_err(ArchiveError::io(&path))? {
+    let entries = match fs::read_dir(&path) {
+        Err(error) if directory != 0 => {
+            tree.notes.push(format!("{}: cannot be read, passed over: {error}", path.display()));
+            return Ok(());
+        }
+        entries => entries.map_err(ArchiveError::io(&path))?,
+    };
+    for entry in entries {
         let entry = entry.map_err(ArchiveError::io(&path))?;
         let os_name = entry.file_name();
         let name = os_name.to_string_lossy().into_owned();

@@ -278,7 +278,8 @@ impl Tree {
             Place::Name(os_name) => match self.container {
                 Container::File(compression) => content::open_file(&self.root, compression, &self.limits),
                 _ => {
-                    let directory = self.directories.get(file.directory).map_or(self.root.as_path(), |one| &one.os_path);
+                    let directory =
+                        self.directories.get(file.directory).map_or(self.root.as_path(), |one| &one.os_path);
                     let path = match os_name {
                         Some(name) => directory.join(&**name),
                         None => directory.join(&*file.name),
@@ -308,7 +309,8 @@ impl Tree {
         if content.seek(offset).map_err(ArchiveError::io(self.path(id)))? {
             return Ok(content);
         }
-        std::io::copy(&mut (&mut content).take(offset), &mut std::io::sink()).map_err(ArchiveError::io(self.path(id)))?;
+        std::io::copy(&mut (&mut content).take(offset), &mut std::io::sink())
+            .map_err(ArchiveError::io(self.path(id)))?;
         Ok(content)
     }
 

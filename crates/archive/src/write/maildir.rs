@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{
     MessageNames, Outgoing, Summary, Written, received_of,
-    sink::{Content, Sink},
+    sink::{Content, METADATA_DATE, Sink},
 };
 use crate::{
     error::ArchiveError,
@@ -29,11 +29,9 @@ pub(super) struct MaildirFolder {
 impl MaildirFolder {
     pub fn begin(sink: &mut Sink, levels: &[String], folder: &Folder) -> Result<Self, ArchiveError> {
         let path = directory_of(levels);
-        for part in ["cur", "new", "tmp"] {
-            sink.make_directory(&format!("{path}{part}"))?;
-        }
+        make_directories(sink, &path)?;
         if !path.is_empty() {
-            sink.put(&format!("{path}maildirfolder"), b"", 0, Content::Changing)?;
+            sink.put(&format!("{path}maildirfolder"), b"", METADATA_DATE, Content::Changing)?;
         }
         let keywords = folder.keywords.iter().take(LETTER_KEYWORDS_MAX).cloned().collect();
         Ok(Self { path, folder: folder.clone(), names: MessageNames::default(), keywords, rows: Vec::new() })
@@ -51,11 +49,10 @@ impl MaildirFolder {
         let file = unix.as_deref().unwrap_or(message.raw);
         let received = received_of(message);
         let wire_size = message.raw.len() + bare_line_feeds(message.raw, is_kept);
-        let name = self.names.take(message);
-        // The content's hash makes the name one for this content alone.
-        let hash: String = blake3::hash(message.raw).to_hex().chars().take(8).collect();
-        let base = format!("{}.{name}_{hash}.postrider,S={},W={wire_size}", received.max(0), file.len());
-        let path = format!("{}cur/{base}:2,{}", self.path, self.letters(message.flags, summary));
+        let name = self.names.take(message, &blake3::hash(message.raw));
+        let base = format!("{}.{name}.postrider,S={},W={wire_size}", received.max(0), file.len());
+        let letters = self.letters(message.flags, summary);
+        let path = format!("{}cur/{base}:2,{letters}", self.path);
         let written = sink.put(&path, file, received, Content::Immutable)?;
         if let Some(uid) = message.uid {
             let uidl = message.pop3_uidl.filter(|uidl| is_uidl(uidl));
@@ -103,7 +100,7 @@ impl MaildirFolder {
                 // Writing to a string does not fail.
                 let _ = writeln!(text, "{at} {name}");
             }
-            sink.put(&format!("{}dovecot-keywords", self.path), text.as_bytes(), 0, Content::Changing)?;
+            sink.put(&format!("{}dovecot-keywords", self.path), text.as_bytes(), METADATA_DATE, Content::Changing)?;
         }
         let Some(validity) = self.folder.uid_validity else { return Ok(()) };
         self.rows.sort();
@@ -111,7 +108,7 @@ impl MaildirFolder {
         let next = self.folder.uid_next.unwrap_or(1).max(last.saturating_add(1));
         let mut text = format!("3 V{validity} N{next}\n");
         self.rows.iter().for_each(|(_, row)| text.push_str(row));
-        sink.put(&format!("{}dovecot-uidlist", self.path), text.as_bytes(), 0, Content::Changing).map(drop)
+        sink.put(&format!("{}dovecot-uidlist", self.path), text.as_bytes(), METADATA_DATE, Content::Changing).map(drop)
     }
 }
 
@@ -120,7 +117,9 @@ fn bare_line_feeds(raw: &[u8], is_kept: bool) -> usize {
     if is_kept {
         return 0;
     }
-    memchr::memchr_iter(b'\n', raw).filter(|at| at.checked_sub(1).and_then(|before| raw.get(before)) != Some(&b'\r')).count()
+    memchr::memchr_iter(b'\n', raw)
+        .filter(|at| at.checked_sub(1).and_then(|before| raw.get(before)) != Some(&b'\r'))
+        .count()
 }
 
 /// `.A.B/` for the folder B in A.
@@ -134,11 +133,13 @@ fn directory_of(levels: &[String]) -> String {
     }
 }
 
+/// Makes what every Maildir folder has.
+pub(super) fn make_directories(sink: &mut Sink, path: &str) -> Result<(), ArchiveError> {
+    ["cur", "new", "tmp"].iter().try_for_each(|part| sink.make_directory(&format!("{path}{part}")))
+}
+
 /// What belongs to all folders together.
 pub(super) fn finish(sink: &mut Sink, subscribed: &[Vec<String>]) -> Result<(), ArchiveError> {
-    for part in ["cur", "new", "tmp"] {
-        sink.make_directory(part)?;
-    }
     if subscribed.is_empty() {
         return Ok(());
     }
@@ -148,5 +149,5 @@ pub(super) fn finish(sink: &mut Sink, subscribed: &[Vec<String>]) -> Result<(), 
         text.push_str(&levels.join("\t"));
         text.push('\n');
     }
-    sink.put("subscriptions", text.as_bytes(), 0, Content::Changing).map(drop)
+    sink.put("subscriptions", text.as_bytes(), METADATA_DATE, Content::Changing).map(drop)
 }

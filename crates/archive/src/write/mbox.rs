@@ -57,7 +57,8 @@ impl MboxFile {
         let unix = to_unix(message.raw);
         let line_end = if unix.is_some() { "\n" } else { "\r\n" };
         // A header that begins with a folded line would become part of what is put before it.
-        let takes_fields = self.fields == StateFields::Write && !message.raw.starts_with(b" ") && !message.raw.starts_with(b"\t");
+        let takes_fields =
+            self.fields == StateFields::Write && !message.raw.starts_with(b" ") && !message.raw.starts_with(b"\t");
         if takes_fields {
             piece.extend_from_slice(&self.added_fields(message).encode(line_end));
         }

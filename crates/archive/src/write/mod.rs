@@ -89,7 +89,12 @@ pub enum StateFields {
 impl WriteOptions {
     /// A directory (or file) of that form, nothing overwritten.
     pub fn new(format: WriteFormat) -> Self {
-        Self { format, packing: Packing::default(), existing: Existing::default(), state_fields: StateFields::default() }
+        Self {
+            format,
+            packing: Packing::default(),
+            existing: Existing::default(),
+            state_fields: StateFields::default(),
+        }
     }
 }
 
@@ -157,6 +162,7 @@ pub struct Writer {
     open: Open,
     names: crate::folder_name::UniqueNames,
     subscribed: Vec<Vec<String>>,
+    has_inbox: bool,
     summary: Summary,
 }
 
@@ -176,7 +182,7 @@ impl Writer {
             (WriteFormat::MboxFile, _) => None,
             (_, Packing::Directory) => Some(Sink::Directory(DirectorySink::open(&partial)?)),
             (_, Packing::Tar) => Some(Sink::Tar(tar_sink::TarSink::open(&partial)?)),
-            (_, Packing::Zip) => Some(Sink::Zip(zip_sink::ZipSink::open(&partial)?)),
+            (_, Packing::Zip) => Some(Sink::Zip(Box::new(zip_sink::ZipSink::open(&partial)?))),
         };
         Ok(Self {
             target: target.to_owned(),
@@ -186,6 +192,7 @@ impl Writer {
             open: Open::None,
             names: crate::folder_name::UniqueNames::default(),
             subscribed: Vec::new(),
+            has_inbox: false,
             summary: Summary::default(),
         })
     }
@@ -195,6 +202,7 @@ impl Writer {
         self.end_folder()?;
         let levels = self.names.take(folder.name.clone());
         self.summary.folders += 1;
+        self.has_inbox |= levels.iter().eq(["INBOX"]);
         if folder.subscribed == Some(true) {
             self.subscribed.push(levels.clone());
         }
@@ -245,6 +253,10 @@ impl Writer {
         self.end_folder()?;
         if let Some(mut sink) = self.sink.take() {
             if self.options.format == WriteFormat::Maildir {
+                // Other folders lie in the inbox: without it this would be no Maildir.
+                if !self.has_inbox {
+                    maildir::make_directories(&mut sink, "")?;
+                }
                 maildir::finish(&mut sink, &self.subscribed)?;
             }
             sink.finish()?;
@@ -294,18 +306,17 @@ fn sibling(target: &Path, end: &str) -> Result<PathBuf, ArchiveError> {
     Ok(target.with_file_name(hidden))
 }
 
-/// Names for messages in a folder: by UID, or by content where there is none.
+/// Names for messages in a folder. They begin with the UID, so that they sort by it, and hold the content's hash: a file
+/// of that name and of the right size needs not be written again.
 #[derive(Debug, Default)]
 struct MessageNames {
     taken: std::collections::HashSet<Box<str>>,
 }
 
 impl MessageNames {
-    fn take(&mut self, message: &Outgoing<'_>) -> String {
-        let name = match message.uid {
-            Some(uid) => format!("{uid:010}"),
-            None => blake3::hash(message.raw).to_hex().chars().take(20).collect(),
-        };
+    fn take(&mut self, message: &Outgoing<'_>, hash: &blake3::Hash) -> String {
+        let hash: String = hash.to_hex().chars().take(20).collect();
+        let name = message.uid.map_or_else(|| hash.clone(), |uid| format!("{uid:010}-{hash}"));
         let mut candidate = name.clone();
         let mut number = 2;
         while !self.taken.insert(candidate.as_str().into()) {

@@ -15,8 +15,12 @@ use crate::error::ArchiveError;
 pub(super) enum Sink {
     Directory(DirectorySink),
     Tar(TarSink),
-    Zip(ZipSink),
+    Zip(Box<ZipSink>),
 }
+
+/// The date of files that are not messages, so that the same mail makes the same archive: the first that a zip can hold.
+/// Dovecot takes a file from 1970 for one that is not there.
+pub(super) const METADATA_DATE: i64 = 315_532_800;
 
 /// Whether a file of the right name and size is the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,9 @@ impl Sink {
     }
 }
 
+/// What a file is called while it is written.
+const TEMPORARY: &str = ".writing";
+
 /// Files in a directory.
 pub(super) struct DirectorySink {
     root: PathBuf,
@@ -88,6 +95,10 @@ impl DirectorySink {
         fs::create_dir_all(root).map_err(ArchiveError::io(root))?;
         let mut strays = BTreeSet::new();
         collect_files(root, "", &mut strays)?;
+        if strays.remove(TEMPORARY) {
+            let path = root.join(TEMPORARY);
+            fs::remove_file(&path).map_err(ArchiveError::io(path))?;
+        }
         Ok(Self { root: root.to_owned(), strays, touched: BTreeSet::new() })
     }
 
@@ -101,7 +112,7 @@ impl DirectorySink {
             }
         }
         make_parent(&target)?;
-        let temporary = self.root.join(".writing");
+        let temporary = self.root.join(TEMPORARY);
         write_synced(&temporary, bytes, modified).map_err(ArchiveError::io(&target))?;
         fs::rename(&temporary, &target).map_err(ArchiveError::io(&target))?;
         if let Some(parent) = target.parent().filter(|parent| !self.touched.contains(*parent)) {

@@ -2,7 +2,7 @@
 
 use super::{
     MessageNames, Outgoing, Written, received_of,
-    sink::{Content, Sink},
+    sink::{Content, METADATA_DATE, Sink},
 };
 use crate::{
     error::ArchiveError,
@@ -22,14 +22,13 @@ pub(super) struct TreeFolder {
 impl TreeFolder {
     pub fn begin(levels: &[String], folder: &Folder) -> Self {
         let levels: Vec<String> = levels.iter().map(|level| directory_name(level)).collect();
-        let folder = Folder { name: folder.name.clone(), ..folder.clone() };
-        Self { path: levels.join("/"), folder, names: MessageNames::default(), rows: Vec::new() }
+        Self { path: levels.join("/"), folder: folder.clone(), names: MessageNames::default(), rows: Vec::new() }
     }
 
     pub fn add(&mut self, sink: &mut Sink, message: &Outgoing<'_>) -> Result<Written, ArchiveError> {
-        let file = format!("{}.eml", self.names.take(message));
+        let hash = blake3::hash(message.raw);
+        let file = format!("{}.eml", self.names.take(message, &hash));
         let path = format!("{}/{file}", self.path);
-        // A name made of a UID stands for one content only while UIDVALIDITY is the same, which a later run cannot know.
         let written = sink.put(&path, message.raw, received_of(message), Content::Immutable)?;
         self.rows.push(MessageRow {
             file,
@@ -38,7 +37,7 @@ impl TreeFolder {
             received: message.received,
             pop3_uidl: message.pop3_uidl.map(str::to_owned),
             bytes: u64::try_from(message.raw.len()).unwrap_or(0),
-            blake3: blake3::hash(message.raw).to_hex().to_string(),
+            blake3: hash.to_hex().to_string(),
         });
         Ok(written)
     }
@@ -47,7 +46,7 @@ impl TreeFolder {
         let path = format!("{}/{}", self.path, metadata::FILE_NAME);
         let mut bytes = Vec::new();
         metadata::encode(&mut bytes, &self.folder, self.rows.iter()).map_err(ArchiveError::io(&path))?;
-        sink.put(&path, &bytes, 0, Content::Changing).map(drop)
+        sink.put(&path, &bytes, METADATA_DATE, Content::Changing).map(drop)
     }
 }
 

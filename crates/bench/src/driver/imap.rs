@@ -10,8 +10,10 @@ use super::stream::{Stream, Transport};
 use crate::mail::Message;
 use crate::server::Server;
 
-/// A small buffer, for connections that are many and read little.
-const SMALL_BYTES: usize = 4096;
+/// A small buffer, for sessions that are short: to make a large one costs more than it saves.
+const SMALL_BYTES: usize = 16_384;
+/// A tiny one, for connections that are very many and idle.
+const IDLE_BYTES: usize = 1024;
 
 /// What a command's answer consisted of.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,10 +45,10 @@ impl ImapConnection {
         Self::greeted(Buffered::new(open(server, transport)?, SMALL_BYTES))
     }
 
-    /// The same from this loopback address.
+    /// From this loopback address, to be idle.
     pub fn connect_from(server: &Server, source: Ipv4Addr) -> Result<Self> {
         let stream = Stream::plain_from(source, server.ports().imap, server)?;
-        Self::greeted(Buffered::new(stream, SMALL_BYTES))
+        Self::greeted(Buffered::new(stream, IDLE_BYTES))
     }
 
     /// Connects and logs in.

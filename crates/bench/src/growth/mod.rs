@@ -50,7 +50,7 @@ pub fn run(arguments: &GrowthArguments) -> Result<()> {
     let (kinds, binary) = (common.servers()?, common.binary()?);
     let (mut sizes, mut accounts) = (vec![1000, 10_000, 100_000], vec![1, 100, 10_000]);
     if common.quick {
-        (sizes, accounts) = (vec![100, 1000], vec![1, 20]);
+        (sizes, accounts) = (vec![100, 1000], vec![1, 10]);
     }
     if arguments.full {
         sizes.push(1_000_000);

@@ -31,7 +31,9 @@ pub fn run(site: &Site<'_>) -> Result<Sample> {
 }
 
 fn session(site: &Site<'_>, number: usize, random: &mut SplitMix64) -> Result<()> {
-    let mut client = ImapConnection::selected(site.server, site.transport, site.user(number)?, "INBOX")?;
+    let mut client = ImapConnection::connect_small(site.server, site.transport)?;
+    client.login(site.user(number)?)?;
+    client.run("SELECT INBOX")?;
     let last = site.scale.user_messages;
     client.run(&format!("FETCH {}:{last} (UID FLAGS ENVELOPE BODYSTRUCTURE)", last.saturating_sub(19).max(1)))?;
     let tags = [0; 3].map(|_| client.queue(&format!("FETCH {} BODY.PEEK[]", 1 + random.below(last))));

@@ -24,7 +24,7 @@ pub enum FetchItem {
     Flags(Vec<Flag>),
     /// `INTERNALDATE`
     InternalDate(DateTime),
-    /// `RFC822.SIZE`, in octets. Servers that store what they cannot count exactly (Exchange among them) round or guess it.
+    /// `RFC822.SIZE`, in octets. It may be an estimate: Exchange counts exactly only if told to.
     Size(u64),
     /// `MODSEQ` (RFC 7162)
     ModSeq(u64),
@@ -58,7 +58,8 @@ pub enum FetchItem {
         /// The octets.
         content: Content,
     },
-    /// Anything else (`ENVELOPE`, `BODYSTRUCTURE`, …), and what has a known name but a value of another form.
+    /// Anything else that is no literal (`ENVELOPE`, `BODYSTRUCTURE`, …), and what has a known name but a value of another
+    /// form.
     Other {
         /// The name in capitals, brackets and all.
         name: String,
@@ -80,6 +81,8 @@ pub enum ContentName {
     Rfc822Header,
     /// `RFC822.TEXT`
     Rfc822Text,
+    /// Something else whose value is a literal: its name in capitals, brackets and all.
+    Other(String),
 }
 
 /// The octets of a content.

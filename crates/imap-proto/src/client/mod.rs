@@ -26,5 +26,5 @@ pub use mailbox::{ReceivedMailbox, mailbox_argument};
 pub use parse::{ResponseParseLimits, parse_response, parse_response_within};
 pub use response::{
     Continuation, Esearch, Greeting, Listing, MailboxStatus, Namespaces, Numbers, ReceivedNamespace, Response,
-    StatusResponse,
+    StatusResponse, ThreadMember,
 };

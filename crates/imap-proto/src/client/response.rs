@@ -31,7 +31,7 @@ pub enum Response {
     Capability(Capabilities),
     /// `ENABLED`: what has just been enabled, in capitals.
     Enabled(Vec<String>),
-    /// `LIST`, and `XLIST`, which says the same (Gmail and Exchange before RFC 6154).
+    /// `LIST`, and `XLIST`, which says the same (Gmail before RFC 6154).
     List(Listing),
     /// `LSUB`
     Lsub(Listing),
@@ -43,6 +43,8 @@ pub enum Response {
     Search(Numbers),
     /// `SORT`: as SEARCH, in the order asked for.
     Sort(Numbers),
+    /// `THREAD`: the members of all threads, each thread from its first message on, parents before their children.
+    Thread(Vec<ThreadMember>),
     /// `ESEARCH`
     Esearch(Esearch),
     /// `EXISTS`: how many messages the mailbox holds.
@@ -64,7 +66,7 @@ pub enum Response {
     Namespace(Namespaces),
     /// `ID`; `None` is `NIL`
     Id(Option<IdPairs>),
-    /// Anything else, as it came: a response that is not known here (`THREAD`, `QUOTA`, `ACL`, `METADATA`, …), one that
+    /// Anything else, as it came: a response that is not known here (`QUOTA`, `ACL`, `METADATA`, …), one that
     /// cannot be understood, or a line that is no response at all. None of it is a reason to end the connection.
     Unrecognised(Bytes),
 }
@@ -79,7 +81,7 @@ pub struct Continuation {
 impl Continuation {
     /// The challenge, where the request stands in a SASL exchange; `None` where it is not base64.
     ///
-    /// Spaces around it are let pass, and `+` alone is an empty challenge: Exchange leaves out the space.
+    /// Spaces around it are let pass, and `+` alone is an empty challenge (seen of Exchange).
     pub fn challenge(&self) -> Option<Vec<u8>> {
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.decode(self.text.trim_ascii()).ok()
@@ -112,7 +114,7 @@ pub enum Greeting {
 impl Greeting {
     /// What a connection's first response says; `None` where it is no greeting.
     ///
-    /// `NO` and `BAD` count as `BYE`: what servers that are too busy have been seen to say.
+    /// `NO` and `BAD`, which no greeting should be, count as `BYE`.
     pub fn of(response: &Response) -> Option<(Self, &StatusResponse)> {
         let Response::Status(status) = response else { return None };
         let greeting = match status.status {
@@ -204,6 +206,16 @@ pub struct Numbers {
     pub numbers: Vec<u32>,
     /// `MODSEQ` (RFC 7162 §3.1.5)
     pub modseq: Option<u64>,
+}
+
+/// A message in its thread (RFC 5256 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadMember {
+    /// How many messages are above it: 0 begins a thread. The parent is the nearest member before it with a depth of one
+    /// less.
+    pub depth: usize,
+    /// Its sequence number or UID; `None` for a parent that the server does not have.
+    pub number: Option<u32>,
 }
 
 /// What a search with result options found. A search that found nothing tells nothing but, perhaps, its `COUNT`.

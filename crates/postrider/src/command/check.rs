@@ -10,6 +10,7 @@ use super::{
     account::OutputForm,
     block_on,
     output::{self, Form},
+    progress::Display,
 };
 use crate::{control::CheckBody, storage::CheckReport};
 
@@ -33,7 +34,12 @@ pub struct Check {
 impl Check {
     pub fn run(self, place: &Place) -> Result<ExitCode> {
         let body = CheckBody { rebuild: self.rebuild };
-        let report: CheckReport = block_on(async { place.control().await?.post("/v1/check", &body).await })?;
+        let mut display = Display::new(self.form.form());
+        let report: CheckReport = block_on(async {
+            let mut control = place.control().await?;
+            control.run("/v1/check", &body, |event| display.show(event)).await
+        })?;
+        drop(display);
         match self.form.form() {
             Form::Json => output::json(&report)?,
             Form::Text => output::text(&readable(&report, self.rebuild))?,

@@ -9,6 +9,7 @@ mod demo;
 mod init;
 mod output;
 mod password;
+mod progress;
 mod serve;
 
 use std::{

@@ -19,10 +19,11 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     api::Failure,
+    job::Event,
     server::{Administration, router},
 };
 use crate::{
-    advice::Advise,
+    advice::{Advise, with_hint},
     config::Config,
     storage::{Storage, is_in_use},
 };
@@ -95,14 +96,33 @@ impl Control {
         self.send(method, path, json(body)?).await.map(drop)
     }
 
+    /// Does long work; `told` gets the events before its outcome.
+    pub async fn run<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &impl Serialize,
+        told: impl FnMut(&Event<serde_json::Value>),
+    ) -> Result<T> {
+        let request = request(Method::POST, path, json(body)?)?;
+        match self {
+            Self::Server(sender) => {
+                let response = sender.send_request(request).await.context("the server broke off")?;
+                follow(response, told).await
+            }
+            Self::Here(service) => {
+                let Ok(response) = service.call(request).await;
+                follow(response, told).await
+            }
+        }
+    }
+
     async fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Body) -> Result<T> {
         let bytes = self.send(method, path, body).await?;
         serde_json::from_slice(&bytes).context("the server's answer cannot be understood")
     }
 
     async fn send(&mut self, method: Method, path: &str, body: Body) -> Result<Bytes> {
-        let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
-        let request = request.header(CONTENT_TYPE, "application/json").body(body).context("cannot ask")?;
+        let request = request(method, path, body)?;
         match self {
             Self::Server(sender) => {
                 let response = sender.send_request(request).await.context("the server broke off")?;
@@ -120,13 +140,57 @@ impl Control {
     }
 }
 
+fn request(method: Method, path: &str, body: Body) -> Result<Request<Body>> {
+    let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+    request.header(CONTENT_TYPE, "application/json").body(body).context("cannot ask")
+}
+
+/// Reads events up to the last one.
+async fn follow<T: DeserializeOwned, B>(
+    response: Response<B>,
+    mut told: impl FnMut(&Event<serde_json::Value>),
+) -> Result<T>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let (parts, mut body) = response.into_parts();
+    if !parts.status.is_success() {
+        let bytes = body.collect().await.context("the server broke off")?.to_bytes();
+        outcome(&Response::from_parts(parts, bytes))?;
+        bail!("the server's answer cannot be understood");
+    }
+    let mut unread: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        unread.extend_from_slice(frame.context("the server broke off")?.data_ref().map_or(&[][..], |data| data));
+        while let Some(end) = unread.iter().position(|octet| *octet == b'\n') {
+            let line: Vec<u8> = unread.drain(..=end).collect();
+            match serde_json::from_slice(&line).context("the server's answer cannot be understood")? {
+                Event::Done(done) => {
+                    return serde_json::from_value(done).context("the server's answer cannot be understood");
+                }
+                Event::Failed(failure) => return Err(failed(failure)),
+                event => told(&event),
+            }
+        }
+    }
+    bail!("the server broke off before it was done")
+}
+
+fn failed(failure: Failure) -> anyhow::Error {
+    let error = anyhow!(failure.error);
+    match failure.hint {
+        Some(hint) => with_hint(error, hint),
+        None => error,
+    }
+}
+
 fn outcome(response: &Response<Bytes>) -> Result<Bytes> {
     if response.status().is_success() {
         return Ok(response.body().clone());
     }
     match serde_json::from_slice::<Failure>(response.body()) {
-        Ok(Failure { error, hint: Some(hint) }) => Err(anyhow!(error)).advise(hint),
-        Ok(Failure { error, hint: None }) => Err(anyhow!(error)),
+        Ok(failure) => Err(failed(failure)),
         Err(_) if response.status() == StatusCode::NOT_FOUND => bail!("the server does not know this request"),
         Err(_) => bail!("the server answered {}", response.status()),
     }

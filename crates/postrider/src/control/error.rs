@@ -24,6 +24,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "no server runs on this data folder".to_owned(), None)
     }
 
+    /// What is said of it.
+    pub fn into_failure(self) -> Failure {
+        self.failure
+    }
+
     fn new(status: StatusCode, error: String, hint: Option<String>) -> Self {
         Self { status, failure: Failure { error, hint } }
     }

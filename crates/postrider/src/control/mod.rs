@@ -7,6 +7,7 @@
 mod api;
 mod client;
 mod error;
+mod job;
 mod server;
 
 pub use api::{
@@ -14,4 +15,5 @@ pub use api::{
     ListeningStatus, NewAppPassword, PasswordBody, SettingsBody,
 };
 pub use client::{Control, SOCKET, segment};
+pub use job::{Event, Progress, Reporter};
 pub use server::{Administration, ServerHandle, router};

@@ -9,6 +9,7 @@ use axum::{
     Json, Router,
     extract::{Path, State},
     http::StatusCode,
+    response::Response,
     routing::{delete, get, patch, post, put},
 };
 use postrider_accounts::{AccountsError, Password};
@@ -20,8 +21,9 @@ use super::{
         ListeningStatus, NewAppPassword, PasswordBody, ServerStatus, SettingsBody, Status,
     },
     error::{ApiError, Body},
+    job,
 };
-use crate::storage::{CheckReport, Rebuild, Storage};
+use crate::storage::{Rebuild, Storage};
 
 /// What the handlers work on.
 #[derive(Clone)]
@@ -198,9 +200,9 @@ async fn remove_alias(State(administration): State<Administration>, Path(alias):
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn check(State(administration): State<Administration>, Body(body): Body<CheckBody>) -> Answer<CheckReport> {
+async fn check(State(administration): State<Administration>, Body(body): Body<CheckBody>) -> Response {
     let rebuild = if body.rebuild { Rebuild::Derived } else { Rebuild::Nothing };
-    Ok(Json(administration.storage.check(rebuild).await?))
+    job::answer(|reporter| async move { administration.storage.check(rebuild, &reporter).await })
 }
 
 async fn compact(State(administration): State<Administration>) -> Done {

@@ -9,7 +9,7 @@ use crate::encode::{Utf8Quoting, encode_flag, encode_number};
 use crate::parse::is_astring_char;
 use crate::set::{Bound, SequenceSet};
 
-/// The most octets that are quoted: some servers have small buffers for quoted strings.
+/// The most octets that are quoted, so that a line stays of the length that RFC 2683 §3.2.1.5 advises.
 const QUOTED_BYTES_MAX: usize = 1000;
 
 /// The most octets of a literal that `LITERAL-` lets pass unasked (RFC 7888 §5).

@@ -143,7 +143,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `quoted`. Octets above 127 are taken as they are, with UTF-8 enabled or not. A backslash before any but a quote
-    /// or a backslash stands for itself: Exchange and Domino have not always doubled it.
+    /// or a backslash stands for itself, as a server means it that does not escape.
     pub(super) fn quoted(&mut self) -> Option<Bytes> {
         self.expect(b'"')?;
         let start = self.position;
@@ -191,7 +191,7 @@ impl<'a> Cursor<'a> {
         Some(Literal::Inline(self.since(start)))
     }
 
-    fn is_at_literal(&self) -> bool {
+    pub(super) fn is_at_literal(&self) -> bool {
         matches!(self.rest(), [b'{', ..] | [b'~', b'{', ..])
     }
 

@@ -45,12 +45,13 @@ impl Cursor<'_> {
         }
     }
 
+    /// One item. A name repeated with its `.PEEK`, which is the command's only, is let pass.
     fn item(&mut self) -> Option<FetchItem> {
         let start = self.position();
         let name = self.name();
         let has_section = self.peek() == Some(b'[');
         let item = match name.as_str() {
-            "BODY" | "BINARY" if has_section => self.section_content(&name),
+            "BODY" | "BINARY" | "BODY.PEEK" | "BINARY.PEEK" if has_section => self.section_content(&name),
             "BINARY.SIZE" if has_section => self.binary_size(),
             "RFC822" => self.content(ContentName::Rfc822),
             "RFC822.HEADER" => self.content(ContentName::Rfc822Header),
@@ -103,6 +104,10 @@ impl Cursor<'_> {
             return None;
         }
         self.spaces();
+        // A message in an item that is spelled in an unknown way is a message still, and may be large.
+        if self.is_at_literal() {
+            return self.content(ContentName::Other(name));
+        }
         Some(FetchItem::Other { name, value: self.value()? })
     }
 
@@ -119,7 +124,7 @@ impl Cursor<'_> {
     fn section_content(&mut self, name: &str) -> Option<FetchItem> {
         self.expect(b'[')?;
         let part = self.part_numbers()?;
-        let name = if name == "BODY" {
+        let name = if name.starts_with("BODY") {
             let text = if self.peek() == Some(b']') { SectionText::All } else { self.section_text()? };
             ContentName::Body(Section { part, text })
         } else {

@@ -25,7 +25,7 @@ const ATTRIBUTES: [ListAttribute; 17] = [
     ListAttribute::Important,
 ];
 
-/// Words of XLIST for what RFC 6154 has other words for (Gmail and Exchange before it).
+/// Words of XLIST for what RFC 6154 has other words for (Gmail before it).
 const XLIST: [(&str, ListAttribute); 3] =
     [("\\AllMail", ListAttribute::All), ("\\Spam", ListAttribute::Junk), ("\\Starred", ListAttribute::Flagged)];
 
@@ -58,8 +58,8 @@ impl Cursor<'_> {
         Some(known.or_else(xlist).cloned().unwrap_or(ListAttribute::Other(with_backslash)))
     }
 
-    /// A character in quotes, or `NIL`. A backslash that is not doubled and a character without quotes are let pass:
-    /// old Exchange and Domino servers have `"\"`. A separator of several characters cannot be used, and counts as none.
+    /// A character in quotes, or `NIL`. A backslash that is not escaped and a character without quotes are let
+    /// pass. A separator of several characters cannot be used, and counts as none.
     pub(super) fn separator(&mut self) -> Option<Option<char>> {
         if self.nil() {
             return Some(None);

@@ -11,6 +11,7 @@ mod mailbox_status;
 mod namespace;
 mod search;
 mod status;
+mod thread;
 
 #[cfg(test)]
 #[path = "../tests/responses.rs"]
@@ -66,8 +67,9 @@ pub(super) fn parse_partial_fetch(frame: &ResponseFrame) -> Option<PartialFetch>
 }
 
 fn response(cursor: &mut Cursor<'_>) -> Option<Response> {
+    cursor.spaces();
     if cursor.eat(b'+') {
-        // RFC 9051 §7.6 has a space here, which Exchange leaves out before nothing.
+        // RFC 9051 §7.6 has a space here, which has been seen left out by Exchange before nothing.
         cursor.eat(b' ');
         return Some(Response::Continuation(Continuation { text: cursor.take_rest() }));
     }
@@ -117,6 +119,7 @@ fn data(cursor: &mut Cursor<'_>) -> Option<Response> {
         "FLAGS" => Response::Flags(cursor.list(Cursor::flag)?),
         "SEARCH" => Response::Search(cursor.numbers()?),
         "SORT" => Response::Sort(cursor.numbers()?),
+        "THREAD" => Response::Thread(cursor.threads()?),
         "ESEARCH" => Response::Esearch(cursor.esearch()?),
         "VANISHED" => vanished(cursor)?,
         "NAMESPACE" => Response::Namespace(cursor.namespaces()?),
@@ -157,8 +160,8 @@ impl Cursor<'_> {
         }
     }
 
-    /// `flag`, and whatever else stands where one should: keywords with characters that no keyword may have come from
-    /// servers that took them from another client. System flags in any case of letters.
+    /// `flag`, and whatever else stands where one should: servers hand out keywords as clients made them, with
+    /// characters that no keyword may have. System flags in any case of letters.
     fn flag(&mut self) -> Option<Flag> {
         let text = match self.peek()? {
             b'"' => self.text()?,

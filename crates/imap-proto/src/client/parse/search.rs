@@ -91,7 +91,7 @@ impl Cursor<'_> {
             "MAX" => found.max = Some(self.number()?),
             "COUNT" => found.count = Some(self.number()?),
             "MODSEQ" => found.modseq = Some(self.number64()?),
-            // Nothing found has been told as `ALL` and no set.
+            // RFC 4731 §3.1: a search that found nothing tells no ALL; one without a set is as good.
             "ALL" if self.at_end() => {}
             "ALL" => found.all = Some(self.uid_set()?),
             _ => {

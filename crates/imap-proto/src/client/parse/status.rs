@@ -45,8 +45,7 @@ static BARE: [Code; 31] = [
 ];
 
 impl<'a> Cursor<'a> {
-    /// `resp-cond-state` and its kin. The text may be missing: Exchange and Courier end a response behind its code, or
-    /// behind `OK`.
+    /// `resp-cond-state` and its kin. The text may be missing: AOL ends `* OK [HIGHESTMODSEQ 127]` behind the code.
     pub(super) fn status_response(&mut self) -> Option<StatusResponse> {
         let word = self.bare();
         let status = [Status::Ok, Status::No, Status::Bad, Status::Bye, Status::PreAuth]

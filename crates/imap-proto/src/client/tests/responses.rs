@@ -300,6 +300,23 @@ fn extended_searches_are_read() {
 }
 
 #[test]
+fn threads_are_read() {
+    // RFC 5256 §4
+    for (line, expected) in [
+        ("* THREAD (2)(3 6 (4 23)(44 7 96))", "0:2 0:3 1:6 2:4 3:23 2:44 3:7 4:96"),
+        ("* THREAD ((3)(5)) ", "0:- 1:3 1:5"),
+        ("* THREAD (1 ((2)(3))(4))", "0:1 1:- 2:2 2:3 1:4"),
+        ("* THREAD", ""),
+    ] {
+        let Response::Thread(members) = read(line) else { panic!("{line}") };
+        let number = |number: Option<u32>| number.map_or(String::from("-"), |number| number.to_string());
+        let shown: Vec<String> =
+            members.iter().map(|member| format!("{}:{}", member.depth, number(member.number))).collect();
+        assert_eq!(shown.join(" "), expected, "{line}");
+    }
+}
+
+#[test]
 fn numbers_of_messages_are_read() {
     use crate::encode::Vanished::{Earlier, Now};
     for (line, expected) in [
@@ -407,6 +424,12 @@ fn messages_of_strange_servers_are_read() {
     let found = fetch("* 3 FETCH (INTERNALDATE NIL RFC822.SIZE NIL FLAGS NIL BODY[x] {1}\r\nx UID 5)");
     assert_eq!(found.uid(), Some(5));
     assert_eq!(found.items.len(), 5);
+    // a message in an item of another spelling is a message
+    let found = fetch("* 3 FETCH (BODY.PEEK[TEXT] {1}\r\nx RFC822.PEEK {1}\r\ny BODY[1.FOO]<5> {1}\r\nz)");
+    let names: Vec<ContentName> = found.contents().map(|(name, ..)| name.clone()).collect();
+    let text = ContentName::Body(Section { part: vec![], text: SectionText::Text });
+    let other = |name: &str| ContentName::Other(name.to_owned());
+    assert_eq!(names, [text, other("RFC822.PEEK"), other("BODY[1.FOO]<5>")]);
     // and what cannot be read does not take what went before
     let found = fetch("* 3 FETCH (UID 5 ENVELOPE (\"a\" \"unclosed) FLAGS ())");
     assert_eq!(found.uid(), Some(5));
@@ -428,7 +451,9 @@ fn what_is_no_response_is_kept() {
         "*",
         "* ",
         "* X-UNKNOWN data (a)",
-        "* THREAD (2)(3 6 (4 23)(44 7 96))",
+        "* THREAD (2)(3 6 (4 23)(44 7 96)",
+        "* THREAD 2",
+        "* THREAD (2))",
         "* QUOTA \"\" (STORAGE 10 512)",
         "* -1 EXISTS",
         "* 99999999999 EXISTS",

@@ -2,7 +2,8 @@
 //!
 //! What a command asks for is sorted once ([`plan`]) by where it comes from: the snapshot, the answers derived at delivery,
 //! or the message itself. Messages are then served in groups, each with as few calls of the store as there are sources, and
-//! written straight into the output ([`render`]). Only what is larger than a group is read piece by piece ([`large`]).
+//! written straight into the output ([`render`]). The header that is kept with the derived answers serves all that is made
+//! of a message's own header ([`header`]). Only what is larger than a group is read piece by piece ([`large`]).
 
 mod header;
 mod large;

@@ -94,7 +94,7 @@ impl Plan {
             )
         };
         let derived = plain.iter().any(from_derived) || content.iter().any(|content| !content.name.is_whole_message());
-        let from_header: Option<Vec<FromHeader>> = content.iter().map(Content::from_header).collect();
+        let from_header: Option<Vec<FromHeader>> = content.iter().map(Content::of_header).collect();
         let needs = match (content.is_empty(), derived) {
             (false, _) if from_header.is_some() => Needs::Derived,
             (false, _) => Needs::Content,
@@ -136,7 +136,7 @@ impl Name {
 
 impl Content {
     /// The attribute as it is made of the message's own header, if it is one of those.
-    fn from_header(&self) -> Option<FromHeader> {
+    fn of_header(&self) -> Option<FromHeader> {
         let fields = match &self.name {
             Name::Rfc822Header => None,
             Name::Section(section) if section.part.is_empty() => match &section.text {

@@ -111,6 +111,12 @@ struct Candidate {
     end: Option<bool>,
 }
 
+/// What the derived answers of a message make of it.
+enum Asked {
+    Decided(bool),
+    Open(Candidate),
+}
+
 /// Reads more of messages until each is decided.
 async fn look(account: &Account, program: &Program, open: Vec<Hit>) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::new();
@@ -142,9 +148,9 @@ async fn look_at_derived(
             if let (Some(hit), Some(view)) = (open.get(position), view) {
                 let thread = threads.get(position).and_then(Option::as_ref).map(|email| email.thread);
                 match ask_derived(program, *hit, &view, thread) {
-                    Ok(true) => hits.push(*hit),
-                    Ok(false) => {}
-                    Err(candidate) => candidates.push(candidate),
+                    Asked::Decided(true) => hits.push(*hit),
+                    Asked::Decided(false) => {}
+                    Asked::Open(candidate) => candidates.push(candidate),
                 }
             }
             ControlFlow::Continue(())
@@ -153,25 +159,20 @@ async fn look_at_derived(
     Ok(candidates)
 }
 
-fn ask_derived(
-    program: &Program,
-    hit: Hit,
-    view: &DerivedView<'_>,
-    thread: Option<ThreadId>,
-) -> Result<bool, Candidate> {
+fn ask_derived(program: &Program, hit: Hit, view: &DerivedView<'_>, thread: Option<ThreadId>) -> Asked {
     let questions = program.questions().iter();
     let answers: Answers = questions.map(|question| question.in_view(view, &hit.entry, thread)).collect();
     if let Some(answer) = program.decide(hit.sequence, &hit.entry, &answers) {
-        return Ok(answer);
+        return Asked::Decided(answer);
     }
     let mut parts = Vec::new();
     if let Some(scope) = program.scope() {
         // Without a structure nothing can be found, nor can it be told that something is not there.
-        let Ok(searched) = view.searched_parts() else { return Ok(false) };
+        let Ok(searched) = view.searched_parts() else { return Asked::Decided(false) };
         parts = searched;
         parts.retain(|part| part.is_in(scope));
     }
-    Err(Candidate { hit, answers, header_bytes: view.header_bytes(), parts, end: None })
+    Asked::Open(Candidate { hit, answers, header_bytes: view.header_bytes(), parts, end: None })
 }
 
 /// Reads headers that are too long to be among the derived answers.

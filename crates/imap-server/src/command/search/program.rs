@@ -33,6 +33,7 @@ pub(super) struct Program {
     questions: Vec<Question>,
 }
 
+#[cfg_attr(test, derive(Debug, Clone))]
 enum Test {
     Always(bool),
     All(Vec<Test>),
@@ -44,6 +45,7 @@ enum Test {
 }
 
 /// A test that the snapshot answers.
+#[cfg_attr(test, derive(Debug, Clone))]
 enum RowTest {
     Sequence(UidSet),
     Uid(UidSet),
@@ -294,6 +296,68 @@ impl RowTest {
             Self::Saved(from, to) => (*from..*to).contains(&entry.saved),
             Self::ModSeq(modseq) => entry.modseq >= *modseq,
             Self::EmailId(id) => email_id(entry) == *id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_store::{BlobId, EmailId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(uid: u32) -> Entry {
+        Entry {
+            uid: Uid(uid),
+            size: uid % 7,
+            flags: if uid.is_multiple_of(3) { FlagBits::SEEN } else { FlagBits::default() },
+            modseq: ModSeq(uid.into()),
+            email: EmailId(uid.into()),
+            blob: BlobId(uid.into()),
+            received: i64::from(uid % 11),
+            saved: 0,
+            ends_with_crlf: true,
+        }
+    }
+
+    fn tree() -> impl Strategy<Value = Test> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Test::Always),
+            (0usize..3).prop_map(Test::Ask),
+            (1u32..300, 0u32..100)
+                .prop_map(|(low, length)| Test::Row(RowTest::Sequence(UidSet::from_ranges(vec![(low, low + length)])))),
+            (0u64..7).prop_map(|bytes| Test::Row(RowTest::Larger(bytes))),
+            (0i64..11).prop_map(|from| Test::Row(RowTest::Received(from, i64::MAX))),
+            Just(()).prop_map(|()| Test::Row(RowTest::Flags(FlagBits::SEEN))),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Test::All),
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Test::Any),
+                inner.prop_map(|test| Test::Not(Box::new(test))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn many_messages_are_decided_as_each_is(test in tree(), count in 0usize..=256) {
+            let entries: Vec<Entry> = (1..=count as u32).map(entry).collect();
+            let rows: Vec<_> = (1..).zip(&entries).collect();
+            let questions = (0..3).map(|_| Question::Sent(0, 0)).collect();
+            let program = Program { test, questions };
+            let verdict = program.test(&Group { rows: &rows, digest: None });
+            for (row, (sequence, entry)) in rows.iter().enumerate() {
+                let expected = program.decide(*sequence, entry, &[None; 3]);
+                let found = match (verdict.yes.iter().any(|yes| yes == row), verdict.open.iter().any(|open| open == row)) {
+                    (true, false) => Some(true),
+                    (false, false) => Some(false),
+                    (false, true) => None,
+                    (true, true) => return Err(TestCaseError::fail("a row that is open matches")),
+                };
+                prop_assert_eq!(found, expected);
+            }
         }
     }
 }

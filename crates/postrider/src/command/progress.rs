@@ -1,0 +1,130 @@
+//! Showing how far long work is: a bar on a terminal, a line now and then where nobody watches.
+//!
+//! All of it goes to standard error, so that the answer on standard output is the answer and nothing else.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::output::Form;
+use crate::control::{Event, Progress};
+
+/// How often a line is written where there is no terminal.
+const LINE_STEP: Duration = Duration::from_secs(10);
+
+/// Shows events as they come.
+pub struct Display {
+    style: Style,
+    began: Instant,
+}
+
+enum Style {
+    Bar(ProgressBar),
+    Lines { last: Option<Instant> },
+    Json,
+}
+
+impl Display {
+    /// A display for what `form` asks for.
+    pub fn new(form: Form) -> Self {
+        let style = match form {
+            Form::Json => Style::Json,
+            Form::Text if io::stderr().is_terminal() => Style::Bar(bar()),
+            Form::Text => Style::Lines { last: None },
+        };
+        Self { style, began: Instant::now() }
+    }
+
+    /// Shows an event.
+    pub fn show<T: Serialize>(&mut self, event: &Event<T>) {
+        match (&mut self.style, event) {
+            (Style::Json, event) => {
+                if let Ok(line) = serde_json::to_string(event) {
+                    tell(&line);
+                }
+            }
+            (Style::Bar(bar), Event::Progress(progress)) => {
+                if let Some(total) = progress.messages_total {
+                    bar.set_length(total);
+                }
+                bar.set_position(progress.messages);
+                bar.set_message(describe(progress, self.began.elapsed()));
+                bar.tick();
+            }
+            (Style::Bar(bar), Event::Note(note)) => bar.suspend(|| tell(note)),
+            (Style::Lines { last }, Event::Progress(progress)) => {
+                if last.is_none_or(|last| last.elapsed() >= LINE_STEP) {
+                    *last = Some(Instant::now());
+                    tell(&describe(progress, self.began.elapsed()));
+                }
+            }
+            (Style::Lines { .. }, Event::Note(note)) => tell(note),
+            (_, Event::Done(_) | Event::Failed(_)) => {}
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Style::Bar(bar) = &self.style {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    // The template is a constant that indicatif knows how to read; were it not, its own style would do.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_bar} {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What is being done, how much, how fast, and how long it will take.
+fn describe(progress: &Progress, elapsed: Duration) -> String {
+    let mut text = format!("{}: {}", progress.doing, HumanCount(progress.messages));
+    if let Some(total) = progress.messages_total {
+        text.push_str(&format!(" of {}", HumanCount(total)));
+    }
+    text.push_str(" messages");
+    if progress.bytes > 0 {
+        text.push_str(&format!(", {}", HumanBytes(progress.bytes)));
+        let seconds = elapsed.as_secs_f64();
+        if seconds >= 1.0 {
+            text.push_str(&format!(", {}/s", HumanBytes((progress.bytes as f64 / seconds) as u64)));
+        }
+    }
+    if let (Some(total), 1..) = (progress.messages_total, progress.messages) {
+        let rest = total.saturating_sub(progress.messages) as f64 / progress.messages as f64;
+        text.push_str(&format!(", {} left", HumanDuration(elapsed.mul_f64(rest.max(0.0)))));
+    }
+    text
+}
+
+/// A closed standard error is no reason to end the work.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_with_what_is_known_of_it() {
+        let doing = "reading messages".to_owned();
+        let progress = Progress { doing, messages: 1500, ..Progress::default() };
+        let ten_seconds = Duration::from_secs(10);
+        assert_eq!(describe(&progress, ten_seconds), "reading messages: 1,500 messages");
+        let progress = Progress { messages_total: Some(3000), bytes: 20 << 20, ..progress };
+        assert_eq!(
+            describe(&progress, ten_seconds),
+            "reading messages: 1,500 of 3,000 messages, 20.00 MiB, 2.00 MiB/s, 10 seconds left"
+        );
+    }
+}
