@@ -19,7 +19,7 @@ pub enum Flag {
     Keyword(String),
 }
 
-/// What Maildir's `P` (passed), Mozilla's and Apple's bits mean (RFC 5788).
+/// What Maildir's `P` (passed), Mozilla's and Apple's bits mean.
 const FORWARDED: &str = "$Forwarded";
 
 impl Flag {
@@ -135,8 +135,7 @@ pub(crate) fn add_flag(flags: &mut Vec<Flag>, flag: Flag) {
     }
 }
 
-/// Adds the keyword, if it can be one: what it could not hold becomes `_`. Mozilla's first label names are translated
-/// as Thunderbird itself does it (`$label1` stays).
+/// Adds the keyword, if it can be one: what it could not hold becomes `_`. Thunderbird's `$label1` stays as it is.
 pub(crate) fn add_keyword(flags: &mut Vec<Flag>, name: &str) {
     let cleaned: String =
         name.chars().map(|c| if c.is_ascii_graphic() && !"(){%*\"\\]".contains(c) { c } else { '_' }).collect();

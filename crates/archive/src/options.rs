@@ -62,7 +62,7 @@ pub struct ReadOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadLimits {
     /// The largest message that is handed out, in bytes; a larger one is told of and passed over. A reader holds
-    /// at most about three times as much.
+    /// a few times as much at most.
     pub message_bytes_max: u64,
     /// How much of a message's header is searched for flags and dates, in bytes.
     pub header_bytes_max: usize,

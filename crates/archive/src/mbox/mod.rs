@@ -1,4 +1,4 @@
-//! mbox: messages one after the other in one file (RFC 4155 and its relatives).
+//! mbox: messages one after the other in one file, in all four variants.
 //!
 //! A message begins with a line `From address date`. What keeps such a line in a text from being taken for one differs,
 //! and files do not say which way they go, so the reader finds out:

@@ -20,11 +20,13 @@ const LINE_STEP: Duration = Duration::from_secs(10);
 pub struct Display {
     style: Style,
     began: Instant,
+    /// When the last line was written, where lines are.
+    last: Instant,
 }
 
 enum Style {
     Bar(ProgressBar),
-    Lines { last: Option<Instant> },
+    Lines,
     Json,
 }
 
@@ -34,19 +36,16 @@ impl Display {
         let style = match form {
             Form::Json => Style::Json,
             Form::Text if io::stderr().is_terminal() => Style::Bar(bar()),
-            Form::Text => Style::Lines { last: None },
+            Form::Text => Style::Lines,
         };
-        Self { style, began: Instant::now() }
+        let began = Instant::now();
+        Self { style, began, last: began }
     }
 
     /// Shows an event.
     pub fn show<T: Serialize>(&mut self, event: &Event<T>) {
-        match (&mut self.style, event) {
-            (Style::Json, event) => {
-                if let Ok(line) = serde_json::to_string(event) {
-                    tell(&line);
-                }
-            }
+        match (&self.style, event) {
+            (_, Event::Done(_) | Event::Failed(_)) => {}
             (Style::Bar(bar), Event::Progress(progress)) => {
                 if let Some(total) = progress.messages_total {
                     bar.set_length(total);
@@ -56,14 +55,19 @@ impl Display {
                 bar.tick();
             }
             (Style::Bar(bar), Event::Note(note)) => bar.suspend(|| tell(note)),
-            (Style::Lines { last }, Event::Progress(progress)) => {
-                if last.is_none_or(|last| last.elapsed() >= LINE_STEP) {
-                    *last = Some(Instant::now());
-                    tell(&describe(progress, self.began.elapsed()));
-                }
+            // What is done within seconds needs no word.
+            (_, Event::Progress(_)) if self.last.elapsed() < LINE_STEP => {}
+            (Style::Lines, Event::Note(note)) => tell(note),
+            (Style::Lines, Event::Progress(progress)) => {
+                tell(&describe(progress, self.began.elapsed()));
+                self.last = Instant::now();
             }
-            (Style::Lines { .. }, Event::Note(note)) => tell(note),
-            (_, Event::Done(_) | Event::Failed(_)) => {}
+            (Style::Json, event) => {
+                if let Ok(line) = serde_json::to_string(event) {
+                    tell(&line);
+                }
+                self.last = Instant::now();
+            }
         }
     }
 }
