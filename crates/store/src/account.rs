@@ -13,6 +13,7 @@ use crate::{
         expunge::{Expunge, ExpungeOnly},
         load::Load,
         mailbox::{CreateMailbox, DeleteMailbox, RenameMailbox},
+        note::{Note, WriteNotes},
         rebuild::{Recount, ReplaceDerived},
         store_flags::{StoreFlags, StoredFlags},
         subscribe::Subscribe,
@@ -82,7 +83,31 @@ impl Account {
 
     /// Adds messages to a mailbox: all of them or none.
     pub async fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Result<Appended, StoreError> {
-        self.writer.submit(Append { mailbox, messages }).await
+        self.append_noting(mailbox, messages, Vec::new()).await
+    }
+
+    /// Adds messages to a mailbox and writes notes beside them: all of it or nothing.
+    pub async fn append_noting(
+        &self,
+        mailbox: MailboxId,
+        messages: Vec<NewMessage>,
+        notes: Vec<Note>,
+    ) -> Result<Appended, StoreError> {
+        self.writer.submit(Append { mailbox, messages, notes }).await
+    }
+
+    /// Writes notes: all of them or none.
+    pub async fn write_notes(&self, notes: Vec<Note>) -> Result<(), StoreError> {
+        self.writer.submit(WriteNotes { notes }).await
+    }
+
+    /// Reads the notes whose keys begin with `prefix`, in the order of their keys, all as of one moment.
+    pub async fn notes(&self, prefix: &[u8], mut visit: impl FnMut(&[u8], &[u8]) + Send) -> Result<(), StoreError> {
+        scan_records(&*self.engine, &keys::notes(self.id, prefix), |key, value| {
+            visit(keys::tail(key), value);
+            Ok(())
+        })
+        .await
     }
 
     /// Changes flags.

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use postrider_engine::{Batch, Engine};
 
 use crate::{
+    change::note::Note,
     chunk::{CHUNK_ROWS, Chunk, Form},
     error::StoreError,
     identifier::{BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid},
@@ -70,6 +71,7 @@ pub(crate) struct Draft {
     derived: BTreeMap<BlobId, Option<Bytes>>,
     bodies: BTreeMap<BlobId, Option<Bytes>>,
     changes: BTreeMap<ModSeq, ChangeRecord>,
+    notes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     trim_through: Option<ModSeq>,
     spoiled: Option<StoreError>,
 }
@@ -102,6 +104,7 @@ impl Draft {
             derived: BTreeMap::new(),
             bodies: BTreeMap::new(),
             changes: BTreeMap::new(),
+            notes: BTreeMap::new(),
             trim_through: None,
             spoiled: None,
         }
@@ -151,6 +154,9 @@ impl Draft {
                 Some(body) => batch.put_body(keys::blob(account, blob), body),
                 None => batch.delete_body(keys::blob(account, blob)),
             }
+        }
+        for (key, value) in self.notes {
+            write(&mut batch, keys::note(account, &key), value);
         }
         if let Some(through) = self.trim_through {
             batch.delete_range(keys::changes_through(account, through));
@@ -230,6 +236,11 @@ impl Draft {
             .or_insert_with(|| ChangeRecord { when, changes: Vec::new() })
             .changes
             .push(MailboxChange { mailbox, kind, uids });
+    }
+
+    /// Writes notes beside the mail.
+    pub(crate) fn write_notes(&mut self, notes: &[Note]) {
+        self.notes.extend(notes.iter().map(|note| (note.key.clone(), note.value.clone())));
     }
 
     /// A mailbox of the draft.

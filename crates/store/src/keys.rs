@@ -17,6 +17,7 @@
 //! | `0x23` derived | blob id | answers computed at delivery ([`postrider_message::DerivedView`]) |
 //! | `0x24` thread | hash of message id and base subject | thread id |
 //! | `0x30` change | mod-sequence | what changed ([`crate::record::ChangeRecord`]) |
+//! | `0x40` note | whatever its writer chose | the same ([`crate::Note`]) |
 //!
 //! Bodies, which the engine keeps apart from records, lie under account, `0x21` and blob id.
 //!
@@ -39,6 +40,7 @@ const BLOB_BY_HASH: u8 = 0x22;
 const DERIVED: u8 = 0x23;
 const THREAD: u8 = 0x24;
 const CHANGE: u8 = 0x30;
+const NOTE: u8 = 0x40;
 const FORMAT: u8 = 0xf0;
 
 fn table(account: AccountId, table: u8) -> Vec<u8> {
@@ -199,4 +201,13 @@ pub(crate) fn changes_after(account: AccountId, modseq: ModSeq) -> KeyRange {
 /// Changes up to and with `modseq`.
 pub(crate) fn changes_through(account: AccountId, modseq: ModSeq) -> KeyRange {
     KeyRange::new(change(account, ModSeq(0)), change(account, ModSeq(modseq.0.saturating_add(1))))
+}
+
+pub(crate) fn note(account: AccountId, key: &[u8]) -> Vec<u8> {
+    with(table(account, NOTE), key)
+}
+
+/// Notes whose keys begin with `prefix`.
+pub(crate) fn notes(account: AccountId, prefix: &[u8]) -> KeyRange {
+    KeyRange::prefix(note(account, prefix))
 }

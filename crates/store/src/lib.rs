@@ -44,6 +44,7 @@ pub use change::{
     append::Appended,
     copy::{Copied, Transfer},
     expunge::ExpungeOnly,
+    note::{NOTE_KEY_BYTES_MAX, Note},
     store_flags::{FlagMode, StoreFlags, StoredFlags},
 };
 pub use digest::{Digest, FieldPresence, SortText};

@@ -2,7 +2,10 @@
 
 use crate::{
     Flag,
-    change::Change,
+    change::{
+        Change,
+        note::{self, Note},
+    },
     draft::Draft,
     error::StoreError,
     flags::KEYWORD_BYTES_MAX,
@@ -25,12 +28,14 @@ pub struct Appended {
 pub(crate) struct Append {
     pub(crate) mailbox: MailboxId,
     pub(crate) messages: Vec<NewMessage>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Change for Append {
     type Outcome = Appended;
 
     async fn apply(&self, draft: &mut Draft) -> Result<Appended, StoreError> {
+        note::check(&self.notes)?;
         let bytes_max = draft.options.message_bytes_max.min(u32::MAX.into());
         if self.messages.iter().any(|message| message.raw.len() as u64 > bytes_max) {
             return Err(StoreError::TooLarge { bytes_max });
@@ -57,6 +62,7 @@ impl Change for Append {
         draft.add_entries(self.mailbox, &rows)?;
         let uids: UidSet = rows.iter().map(|row| row.uid).collect();
         draft.log(modseq, self.mailbox, ChangeKind::Added, uids.clone());
+        draft.write_notes(&self.notes);
         Ok(Appended { uid_validity, uids })
     }
 }

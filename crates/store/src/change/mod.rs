@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod expunge;
 pub(crate) mod load;
 pub(crate) mod mailbox;
+pub(crate) mod note;
 pub(crate) mod rebuild;
 pub(crate) mod store_flags;
 pub(crate) mod subscribe;

@@ -11,6 +11,7 @@ mod flags;
 mod gate;
 mod mailboxes;
 mod model;
+mod notes;
 mod sessions;
 mod threads;
 mod transfer;
