@@ -75,6 +75,8 @@ pub struct Item {
     pub uid: Option<u32>,
     /// Its unique id in POP3, where it is not derived from the UID.
     pub pop3_uidl: Option<String>,
+    /// Where it lies, for people.
+    pub place: String,
     /// Where reading goes on after it.
     pub position: Position,
     /// What is odd about it.

@@ -197,6 +197,7 @@ impl Reader {
             received,
             uid: marks.uid,
             pop3_uidl: marks.pop3_uidl,
+            place: place(),
             position,
             findings,
         })
@@ -290,6 +291,7 @@ impl Reader {
             received,
             uid: unit.uid,
             pop3_uidl: known.and_then(|known| known.pop3_uidl.clone()),
+            place: self.tree.path(unit.file).display().to_string(),
             position: Position { offset: None, file: name },
             findings,
         }

@@ -1,4 +1,5 @@
-//! All that is computed from a message when it arrives, in one value that is stored beside it.
+//! All that is computed from a message when it arrives, in two values that are stored beside it: the header (see
+//! `header_index`), and everything else.
 //!
 //! FETCH, SORT and THREAD then copy bytes instead of parsing; the value can be rebuilt from the raw message at any
 //! time, so its form may change with its version byte.
@@ -10,7 +11,7 @@
 //! | 2 | zone of the sent date, minutes east, signed |
 //! | 4 | length of the header block |
 //! | 8 | sent date, seconds since 1970, signed |
-//! | 4 × 20 | where each text ends, counted from the end of this table |
+//! | 4 × 18 | where each text ends, counted from the end of this table |
 //! | | the texts: see `Slot` |
 //!
 //! Numbers are big-endian.
@@ -22,7 +23,7 @@ use crate::body_structure::{render_body, render_bodystructure};
 use crate::date::{SentDate, parse_date};
 use crate::envelope::render_envelope;
 use crate::header::{Fields, decode_unstructured, field_value, slice};
-use crate::header_index::{BLOCK_BYTES_MAX, encode_index};
+use crate::header_index::encode_header;
 use crate::line_ends::has_bare_line_ends;
 use crate::message_id::message_ids;
 use crate::preview::preview;
@@ -44,12 +45,10 @@ pub(crate) const FLAG_SENT_DATE: u16 = 1 << 4;
 pub(crate) const FLAG_PREVIEW: u16 = 1 << 5;
 pub(crate) const FLAG_MESSAGE_ID: u16 = 1 << 6;
 pub(crate) const FLAG_REPLY: u16 = 1 << 7;
-/// The header block is here.
-pub(crate) const FLAG_HEADER: u16 = 1 << 8;
 /// The texts for searches are here.
-pub(crate) const FLAG_SEARCH_TEXTS: u16 = 1 << 9;
+pub(crate) const FLAG_SEARCH_TEXTS: u16 = 1 << 8;
 /// There is a Subject field. The flags of the other [`HeaderText`]s follow in their order.
-pub(crate) const FLAG_SUBJECT: u16 = 1 << 10;
+pub(crate) const FLAG_SUBJECT: u16 = 1 << 9;
 
 /// The texts in the order of the table.
 #[derive(Clone, Copy)]
@@ -73,13 +72,10 @@ pub(crate) enum Slot {
     ToText,
     CcText,
     BccText,
-    /// See `header_index`.
-    HeaderIndex,
-    Header,
 }
 
 /// Number of slots.
-pub(crate) const SLOTS: usize = Slot::Header as usize + 1;
+pub(crate) const SLOTS: usize = Slot::BccText as usize + 1;
 
 /// A field whose text is kept for searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,8 +173,8 @@ pub struct Derived {
     /// Texts for searches: decoded, case folded, fields of one name with line feeds between; `None` where they are
     /// together longer than [`MimeLimits::search_text_bytes_max`].
     pub search_texts: Option<SearchTexts>,
-    /// The header block with its blank line; `None` where it is longer than [`MimeLimits::header_copy_bytes_max`].
-    pub header: Option<Vec<u8>>,
+    /// The header with the table of its fields, as [`encode_header`] has it, up to [`MimeLimits::header_copy_bytes_max`].
+    pub header: Vec<u8>,
 }
 
 impl Derived {
@@ -212,18 +208,15 @@ impl Derived {
             has_bare_line_ends: has_bare_line_ends(raw),
             structure,
             search_texts: search_texts(block, limits.search_text_bytes_max),
-            header: (block.len() <= limits.header_copy_bytes_max.min(BLOCK_BYTES_MAX)).then(|| block.to_vec()),
+            header: encode_header(block, limits.header_copy_bytes_max),
         }
     }
 
-    /// The stored form.
+    /// The stored form of all but [`Self::header`], which is stored apart.
     pub fn encode(&self) -> Vec<u8> {
         let mut structure = Vec::new();
         encode_structure(&self.structure, &mut structure);
         let references = self.references.join(" ");
-        let header = self.header.as_deref().unwrap_or_default();
-        let mut header_index = Vec::new();
-        encode_index(header, &mut header_index);
         let [subject, from, to, cc, bcc] =
             HeaderText::ALL.map(|text| self.search_text(text).unwrap_or_default().as_bytes());
         let slots: [&[u8]; SLOTS] = [
@@ -245,8 +238,6 @@ impl Derived {
             to,
             cc,
             bcc,
-            &header_index,
-            header,
         ];
         let sent = self.sent_date.unwrap_or(SentDate { unix_seconds: 0, zone_minutes: 0 });
         let mut bytes =
@@ -281,7 +272,6 @@ impl Derived {
             (FLAG_PREVIEW, self.preview.is_some()),
             (FLAG_MESSAGE_ID, self.message_id.is_some()),
             (FLAG_REPLY, self.base_subject.is_reply_or_forward),
-            (FLAG_HEADER, self.header.is_some()),
             (FLAG_SEARCH_TEXTS, self.search_texts.is_some()),
         ]
         .iter()

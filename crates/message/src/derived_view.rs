@@ -2,10 +2,9 @@
 
 use crate::date::SentDate;
 use crate::derived::{
-    FIXED_BYTES, FLAG_BARE_LINE_ENDS, FLAG_EIGHT_BIT, FLAG_HEADER, FLAG_HEADER_ASCII, FLAG_MESSAGE_ID, FLAG_NUL,
-    FLAG_PREVIEW, FLAG_REPLY, FLAG_SEARCH_TEXTS, FLAG_SENT_DATE, HeaderText, SLOTS, Slot, VERSION,
+    FIXED_BYTES, FLAG_BARE_LINE_ENDS, FLAG_EIGHT_BIT, FLAG_HEADER_ASCII, FLAG_MESSAGE_ID, FLAG_NUL, FLAG_PREVIEW,
+    FLAG_REPLY, FLAG_SEARCH_TEXTS, FLAG_SENT_DATE, HeaderText, SLOTS, Slot, VERSION,
 };
-use crate::header_index::IndexedHeader;
 use crate::searched::{SearchedPart, searched_parts_of};
 use crate::structure::Structure;
 use crate::structure_codec::decode_structure;
@@ -211,16 +210,6 @@ impl<'a> DerivedView<'a> {
             (true, true) => SearchText::Text(self.text(text.slot())),
         }
     }
-
-    /// The message's header block with its blank line; `None` where it was too long to be kept: read the message then.
-    pub fn header(&self) -> Option<&'a [u8]> {
-        self.has(FLAG_HEADER).then(|| self.slot(Slot::Header))
-    }
-
-    /// The same with a table of its fields.
-    pub fn indexed_header(&self) -> Option<IndexedHeader<'a>> {
-        Some(IndexedHeader::new(self.header()?, self.slot(Slot::HeaderIndex)))
-    }
 }
 
 #[cfg(test)]
@@ -229,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::derived::Derived;
+    use crate::header_index::IndexedHeader;
     use crate::structure::MimeLimits;
 
     const MESSAGE: &[u8] = b"From: =?utf-8?q?J=C3=B6?= <joe@example.com>\r\nTo: team: a@b, c@d;\r\nCc: x@y\r\n\
@@ -282,10 +272,10 @@ mod tests {
         let header_bytes = MESSAGE.len() - 13;
         for (header_copy_bytes_max, is_kept) in [(header_bytes, true), (header_bytes - 1, false)] {
             let limits = MimeLimits { header_copy_bytes_max, ..MimeLimits::default() };
-            let bytes = Derived::of(MESSAGE, &limits).encode();
-            let view = DerivedView::parse(&bytes).unwrap();
-            assert_eq!(view.header(), is_kept.then(|| &MESSAGE[..header_bytes]));
-            assert_eq!(view.indexed_header().map(|header| header.blank_line()), is_kept.then_some(&b"\r\n"[..]));
+            let bytes = Derived::of(MESSAGE, &limits).header;
+            let header = IndexedHeader::parse(&bytes).unwrap();
+            assert_eq!(header.map(|header| header.block()), is_kept.then(|| &MESSAGE[..header_bytes]));
+            assert_eq!(header.map(|header| header.blank_line()), is_kept.then_some(&b"\r\n"[..]));
         }
     }
 
@@ -295,7 +285,8 @@ mod tests {
         let view = DerivedView::parse(&bytes).unwrap();
         assert_eq!((view.preview(), view.sent_date(), view.message_id()), (None, None, None));
         assert_eq!(view.references().count(), 0);
-        assert_eq!(view.header(), Some(&b""[..]));
+        let header = Derived::of(b"", &MimeLimits::default()).header;
+        assert_eq!(IndexedHeader::parse(&header).unwrap().map(|header| header.block()), Some(&b""[..]));
     }
 
     #[test]
@@ -323,7 +314,7 @@ mod tests {
             bytes[0] = VERSION;
             if let Ok(view) = DerivedView::parse(&bytes) {
                 let _ = (view.envelope(), view.preview(), view.structure(), view.references().count());
-                let _ = (view.search_text(HeaderText::Bcc), view.header());
+                let _ = (view.search_text(HeaderText::Bcc), IndexedHeader::parse(&bytes));
             }
         }
     }

@@ -1,5 +1,15 @@
 //! A header block with a table of its fields, so that HEADER.FIELDS and searches of headers need not read it again.
 //!
+//! It is stored in a value of its own beside the derived answers, as mail programs ask for the one or the other:
+//!
+//! | octets | content |
+//! |---|---|
+//! | 1 | version |
+//! | 1 | flags: the block is here, it holds NUL |
+//! | 2 | number of fields, big-endian |
+//! | 3 × fields | the table |
+//! | | the block |
+//!
 //! For each field the table has a number for its name and where it ends; it begins where the one before it ended, as a
 //! block is nothing but fields and a blank line. Which fields a command wants is compiled once into a table of 256
 //! answers, and each field is then one look-up; only names that are not well known are compared. Neighbours that are
@@ -9,6 +19,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use crate::derived_view::DerivedError;
 use crate::header::{Field, Fields, Selection, slice, split_field, trim_line_end};
 
 /// Names with a number, from 1, in lower case. Stored data hold the numbers: names may only be added, at the end, and
@@ -119,7 +130,7 @@ const NAMELESS: u8 = u8::MAX;
 /// Octets for each field: its number and two for its end.
 const ENTRY_BYTES: usize = 3;
 /// The longest block whose offsets the table can hold, in octets.
-pub(crate) const BLOCK_BYTES_MAX: usize = u16::MAX as usize;
+const BLOCK_BYTES_MAX: usize = u16::MAX as usize;
 
 /// For each hash of a name the numbers of the names that have it.
 const BUCKETS: [[u8; 4]; 256] = {
@@ -170,12 +181,30 @@ fn number_of(name: &[u8]) -> u8 {
     bucket.into_iter().find(known).unwrap_or(OTHER)
 }
 
-/// Appends the table of a block of at most [`BLOCK_BYTES_MAX`] octets.
-pub(crate) fn encode_index(block: &[u8], out: &mut Vec<u8>) {
+/// The version this code writes, and the only one it reads.
+const VERSION: u8 = 1;
+const FLAG_KEPT: u8 = 1;
+const FLAG_NUL: u8 = 1 << 1;
+const FIXED_BYTES: usize = 4;
+
+/// The stored form of a header block; of one that is longer than `bytes_max` only that it is not kept.
+pub fn encode_header(block: &[u8], bytes_max: usize) -> Vec<u8> {
+    if block.len() > bytes_max.min(BLOCK_BYTES_MAX) {
+        return vec![VERSION, 0, 0, 0];
+    }
+    let nul = if memchr(0, block).is_some() { FLAG_NUL } else { 0 };
+    let mut bytes = vec![VERSION, FLAG_KEPT | nul, 0, 0];
+    let mut fields = 0_u16;
     for field in Fields::new(block) {
         let [high, low] = u16::try_from(field.range.end).unwrap_or(u16::MAX).to_be_bytes();
-        out.extend_from_slice(&[number_of(field.name), high, low]);
+        bytes.extend_from_slice(&[number_of(field.name), high, low]);
+        fields = fields.saturating_add(1);
     }
+    if let Some(count) = bytes.get_mut(2..FIXED_BYTES) {
+        count.copy_from_slice(&fields.to_be_bytes());
+    }
+    bytes.extend_from_slice(block);
+    bytes
 }
 
 /// Which fields a command wants, prepared once for any number of messages.
@@ -256,11 +285,27 @@ impl FieldSelection {
 pub struct IndexedHeader<'a> {
     block: &'a [u8],
     index: &'a [[u8; ENTRY_BYTES]],
+    has_nul: bool,
 }
 
 impl<'a> IndexedHeader<'a> {
-    pub(crate) fn new(block: &'a [u8], index: &'a [u8]) -> Self {
-        Self { block, index: index.as_chunks().0 }
+    /// Reads what [`encode_header`] made; nothing where the header was too long to be kept: read the message then.
+    pub fn parse(bytes: &'a [u8]) -> Result<Option<Self>, DerivedError> {
+        let ([version, flags, high, low], rest) = bytes.split_first_chunk().ok_or(DerivedError::Damaged)?;
+        if *version != VERSION {
+            return Err(DerivedError::Version(*version));
+        }
+        if flags & FLAG_KEPT == 0 {
+            return Ok(None);
+        }
+        let index_bytes = ENTRY_BYTES * usize::from(u16::from_be_bytes([*high, *low]));
+        let (index, block) = rest.split_at_checked(index_bytes).ok_or(DerivedError::Damaged)?;
+        Ok(Some(Self { block, index: index.as_chunks().0, has_nul: flags & FLAG_NUL != 0 }))
+    }
+
+    /// Whether the block holds a NUL, which no literal can.
+    pub fn has_nul(&self) -> bool {
+        self.has_nul
     }
 
     /// The block with its blank line.
@@ -316,10 +361,8 @@ mod tests {
     use super::*;
     use crate::header::{header_block_bytes, header_fields};
 
-    fn index(block: &[u8]) -> Vec<u8> {
-        let mut index = Vec::new();
-        encode_index(block, &mut index);
-        index
+    fn parse(stored: &[u8]) -> IndexedHeader<'_> {
+        IndexedHeader::parse(stored).unwrap().unwrap()
     }
 
     #[test]
@@ -337,8 +380,8 @@ mod tests {
     #[test]
     fn fields_side_by_side_come_as_one_piece() {
         let block = b"From: a\r\nTo : b\r\n c\r\nX-A: d\r\nno field\r\nSubject: e\r\n\r\n";
-        let table = index(block);
-        let header = IndexedHeader::new(block, &table);
+        let stored = encode_header(block, 1000);
+        let header = parse(&stored);
         for (names, selection, pieces) in [
             (vec!["TO", "from", "subject"], Selection::Only, vec!["From: a\r\nTo : b\r\n c\r\n", "Subject: e\r\n"]),
             (vec!["x-a", "None"], Selection::Only, vec!["X-A: d\r\n"]),
@@ -380,8 +423,9 @@ mod tests {
             only: bool,
         ) {
             let block = &raw[..header_block_bytes(&raw)];
-            let table = index(block);
-            let header = IndexedHeader::new(block, &table);
+            let stored = encode_header(block, 1000);
+            let header = parse(&stored);
+            prop_assert_eq!((header.block(), header.has_nul()), (block, block.contains(&0)));
             let kind = if only { Selection::Only } else { Selection::Except };
             let selection = FieldSelection::new(&names, kind);
             let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
@@ -399,11 +443,13 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_table_is_read_without_panic(block: Vec<u8>, table: Vec<u8>) {
-            let header = IndexedHeader::new(&block, &table);
-            let selection = FieldSelection::new(["subject", "x-other"], Selection::Except);
-            header.for_each_piece(&selection, |_| {});
-            let _ = (header.fields(&selection).count(), header.blank_line());
+        fn damaged_bytes_are_read_without_panic(mut stored in prop::collection::vec(any::<u8>(), 4..80)) {
+            (stored[0], stored[2]) = (VERSION, 0);
+            if let Ok(Some(header)) = IndexedHeader::parse(&stored) {
+                let selection = FieldSelection::new(["subject", "x-other"], Selection::Except);
+                header.for_each_piece(&selection, |_| {});
+                let _ = (header.fields(&selection).count(), header.blank_line());
+            }
         }
     }
 }

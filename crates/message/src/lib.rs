@@ -51,7 +51,7 @@ pub use fold::fold_case;
 pub use header::{
     Field, Fields, Selection, decode_unstructured, field_value, header_block_bytes, header_fields, unfold,
 };
-pub use header_index::{FieldSelection, IndexedHeader};
+pub use header_index::{FieldSelection, IndexedHeader, encode_header};
 pub use line_ends::has_bare_line_ends;
 pub use message_id::{MessageIds, message_ids};
 pub use parameter::Parameter;

@@ -25,7 +25,7 @@ use crate::{
     identifier::{AccountId, BlobId, EmailId, MailboxId, ModSeq},
     keys,
     load::scan_records,
-    message::NewMessage,
+    message::{DerivedValues, NewMessage},
     options::StoreOptions,
     record::{AccountRecord, ChangeKind, ChangeRecord, EmailRecord},
     snapshot::Snapshot,
@@ -163,6 +163,13 @@ impl Account {
         Ok(self.engine.get(&keys, visit).await?)
     }
 
+    /// Reads the headers of blobs; `visit` gets the position in `blobs` and the bytes of a
+    /// [`postrider_message::IndexedHeader`], or `None` for a blob that is gone.
+    pub async fn headers(&self, blobs: &[BlobId], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
+        let keys: Vec<Vec<u8>> = blobs.iter().map(|blob| keys::header(self.id, *blob)).collect();
+        Ok(self.engine.get(&keys, visit).await?)
+    }
+
     /// The digests of a mailbox's messages, one for each chunk, in order: all their rows together are the messages of
     /// `messages`. They are made of the derived answers when first asked for.
     pub async fn digests(&self, messages: &Snapshot) -> Result<Vec<Arc<Digest>>, StoreError> {
@@ -265,7 +272,7 @@ impl Account {
         Ok(UidSet::from_ranges(gone).intersection(&known).difference(&messages.uids()))
     }
 
-    pub(crate) async fn replace_derived(&self, derived: Vec<(BlobId, bytes::Bytes)>) -> Result<(), StoreError> {
+    pub(crate) async fn replace_derived(&self, derived: Vec<(BlobId, DerivedValues)>) -> Result<(), StoreError> {
         self.writer.submit(ReplaceDerived { derived }).await
     }
 

@@ -20,7 +20,7 @@ use crate::{
     error::StoreError,
     identifier::{BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid},
     keys,
-    message::NewMessage,
+    message::{DerivedValues, NewMessage},
     options::StoreOptions,
     record::{self, BlobRecord, ChangeKind, ChangeRecord, EmailRecord, MailboxChange},
     rows,
@@ -68,7 +68,7 @@ pub(crate) struct Draft {
     blobs: Known<BlobId, BlobRecord>,
     hashes: Known<BlobHash, BlobId>,
     threads: Known<[u8; 16], ThreadId>,
-    derived: BTreeMap<BlobId, Option<Bytes>>,
+    derived: BTreeMap<BlobId, Option<DerivedValues>>,
     bodies: BTreeMap<BlobId, Option<Bytes>>,
     changes: BTreeMap<ModSeq, ChangeRecord>,
     notes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -147,7 +147,9 @@ impl Draft {
             write(&mut batch, keys::thread(account, digest), slot.map(|thread| thread.0.to_be_bytes().to_vec()));
         }
         for (blob, derived) in self.derived {
-            write(&mut batch, keys::derived(account, blob), derived.map(Vec::from));
+            let (answers, header) = derived.map(|derived| (derived.answers, derived.header)).unzip();
+            write(&mut batch, keys::derived(account, blob), answers.map(Vec::from));
+            write(&mut batch, keys::header(account, blob), header.map(Vec::from));
         }
         for (blob, body) in self.bodies {
             match body {
@@ -457,7 +459,7 @@ impl Draft {
     }
 
     /// Sets the derived answers of blobs anew, of those that are still there.
-    pub(crate) async fn replace_derived(&mut self, derived: &[(BlobId, Bytes)]) -> Result<(), StoreError> {
+    pub(crate) async fn replace_derived(&mut self, derived: &[(BlobId, DerivedValues)]) -> Result<(), StoreError> {
         self.read_blobs(derived.iter().map(|(id, _)| *id)).await?;
         for (id, derived) in derived {
             if self.blobs.get(id).is_some_and(|slot| slot.value.is_some()) {

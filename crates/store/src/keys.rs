@@ -16,6 +16,7 @@
 //! | `0x22` blob by hash | BLAKE3 hash | blob id |
 //! | `0x23` derived | blob id | answers computed at delivery ([`postrider_message::DerivedView`]) |
 //! | `0x24` thread | hash of message id and base subject | thread id |
+//! | `0x25` header | blob id | its header with a table of fields ([`postrider_message::IndexedHeader`]) |
 //! | `0x30` change | mod-sequence | what changed ([`crate::record::ChangeRecord`]) |
 //! | `0x40` note | whatever its writer chose | the same ([`crate::Note`]) |
 //!
@@ -39,6 +40,7 @@ const BLOB: u8 = 0x21;
 const BLOB_BY_HASH: u8 = 0x22;
 const DERIVED: u8 = 0x23;
 const THREAD: u8 = 0x24;
+const HEADER: u8 = 0x25;
 const CHANGE: u8 = 0x30;
 const NOTE: u8 = 0x40;
 const FORMAT: u8 = 0xf0;
@@ -172,11 +174,19 @@ pub(crate) fn derived(account: AccountId, blob: BlobId) -> Vec<u8> {
     with(table(account, DERIVED), &blob.0.to_be_bytes())
 }
 
+pub(crate) fn header(account: AccountId, blob: BlobId) -> Vec<u8> {
+    with(table(account, HEADER), &blob.0.to_be_bytes())
+}
+
+pub(crate) fn all_headers(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, HEADER))
+}
+
 pub(crate) fn all_derived(account: AccountId) -> KeyRange {
     KeyRange::prefix(table(account, DERIVED))
 }
 
-/// The number at the end of keys that have one: email, blob, derived, change.
+/// The number at the end of keys that have one: email, blob, derived, header, change.
 pub(crate) fn split_number(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(tail(key).try_into().ok()?))
 }

@@ -11,6 +11,22 @@ const THREAD_REFERENCES_MAX: usize = 20;
 /// Messages larger than this are prepared on a thread of their own, so that sessions beside go on.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
 
+/// What is stored beside a message's bytes, made of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DerivedValues {
+    /// As [`DerivedView`] reads it.
+    pub(crate) answers: Bytes,
+    /// As [`postrider_message::IndexedHeader`] reads it.
+    pub(crate) header: Bytes,
+}
+
+impl DerivedValues {
+    pub(crate) fn of(raw: &[u8], limits: &MimeLimits) -> Self {
+        let derived = Derived::of(raw, limits);
+        Self { answers: Bytes::from(derived.encode()), header: Bytes::from(derived.header) }
+    }
+}
+
 /// A message with everything that is computed once, ready to be stored.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -21,7 +37,7 @@ pub struct NewMessage {
     /// INTERNALDATE, seconds since 1970 (UTC).
     pub received: i64,
     pub(crate) hash: BlobHash,
-    pub(crate) derived: Bytes,
+    pub(crate) derived: DerivedValues,
     pub(crate) thread_keys: Vec<[u8; 16]>,
 }
 
@@ -43,8 +59,8 @@ impl NewMessage {
 
     fn prepare_now(raw: Bytes, flags: Vec<Flag>, received: i64, limits: &MimeLimits) -> Self {
         let hash = BlobHash::of(&raw);
-        let derived = Bytes::from(Derived::of(&raw, limits).encode());
-        let thread_keys = thread_keys(&derived);
+        let derived = DerivedValues::of(&raw, limits);
+        let thread_keys = thread_keys(&derived.answers);
         Self { raw, flags, received, hash, derived, thread_keys }
     }
 }

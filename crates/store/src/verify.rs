@@ -8,9 +8,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use bytes::Bytes;
 use postrider_engine::{BodyRange, Read};
-use postrider_message::Derived;
 
 use crate::{
     draft::read_records,
@@ -18,7 +16,7 @@ use crate::{
     identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, Uid},
     keys,
     load::{load_account, malformed, scan_records},
-    message::thread_keys,
+    message::{DerivedValues, thread_keys},
     options::StoreOptions,
     record::{BlobRecord, ChangeRecord, Counts, EmailRecord},
     rows::load_all_rows,
@@ -88,16 +86,9 @@ impl Store {
                 let mut replaced = Vec::new();
                 for blob in group {
                     let Some(raw) = account.body(*blob).await? else { continue };
-                    let fresh = Derived::of(&raw, &self.options().mime).encode();
-                    let mut same = false;
-                    account
-                        .derived(&[*blob], &mut |_, present| {
-                            same = present == Some(fresh.as_slice());
-                            ControlFlow::Continue(())
-                        })
-                        .await?;
-                    if !same {
-                        replaced.push((*blob, Bytes::from(fresh)));
+                    let fresh = DerivedValues::of(&raw, &self.options().mime);
+                    if !is_stored(&**self.engine(), id, *blob, &fresh).await? {
+                        replaced.push((*blob, fresh));
                     }
                     looked_at += 1;
                     progress(looked_at);
@@ -114,6 +105,25 @@ impl Store {
         }
         Ok(result)
     }
+}
+
+/// Whether what is stored beside a blob is what its bytes say.
+async fn is_stored(
+    read: &(impl Read + ?Sized),
+    account: AccountId,
+    blob: BlobId,
+    fresh: &DerivedValues,
+) -> Result<bool, StoreError> {
+    let keys = [keys::derived(account, blob), keys::header(account, blob)];
+    let expected = [&fresh.answers, &fresh.header];
+    let mut same = 0;
+    read.get(&keys, &mut |position, present| {
+        let expected = expected.get(position).map(|bytes| bytes.as_ref());
+        same += usize::from(present.is_some() && present == expected);
+        ControlFlow::Continue(())
+    })
+    .await?;
+    Ok(same == keys.len())
 }
 
 /// The check of one account.
@@ -295,14 +305,16 @@ impl Check<'_> {
                 .filter(|id| !indexed.contains(id))
                 .map(|id| format!("blob {id} is not in the index of hashes")),
         );
-        scan_records(self.read, &keys::all_derived(self.id), |key, _| {
-            let id = BlobId(keys::split_number(key).ok_or_else(|| malformed("derived"))?);
-            if !blobs.contains_key(&id) {
-                faults.push(format!("derived answers belong to blob {id}, which does not exist"));
-            }
-            Ok(())
-        })
-        .await?;
+        for range in [keys::all_derived(self.id), keys::all_headers(self.id)] {
+            scan_records(self.read, &range, |key, _| {
+                let id = BlobId(keys::split_number(key).ok_or_else(|| malformed("derived"))?);
+                if !blobs.contains_key(&id) {
+                    faults.push(format!("derived answers belong to blob {id}, which does not exist"));
+                }
+                Ok(())
+            })
+            .await?;
+        }
         scan_records(self.read, &keys::threads(self.id), |_, value| {
             let thread = u64::from_be_bytes(value.try_into().map_err(|_| malformed("thread"))?);
             if thread >= state.record.email_next {
@@ -368,20 +380,14 @@ impl Check<'_> {
         if ending.is_some_and(|ends_with_crlf| ends_with_crlf != raw.ends_with(b"\r\n")) {
             self.fault(format!("blob {id}: an entry is wrong about the end of its last line"));
         }
-        let fresh = Derived::of(&raw, &self.options.mime).encode();
-        let mut same = false;
-        self.read
-            .get(&[keys::derived(self.id, id)], &mut |_, present| {
-                same = present == Some(fresh.as_slice());
-                ControlFlow::Continue(())
-            })
-            .await?;
-        if !same {
+        let fresh = DerivedValues::of(&raw, &self.options.mime);
+        if !is_stored(self.read, self.id, id, &fresh).await? {
             self.fault(format!(
                 "blob {id}: the derived answers are not what the message says; `postrider check --rebuild` mends this"
             ));
         }
-        let thread_keys: Vec<Vec<u8>> = thread_keys(&fresh).into_iter().map(|key| keys::thread(self.id, key)).collect();
+        let thread_keys: Vec<Vec<u8>> =
+            thread_keys(&fresh.answers).into_iter().map(|key| keys::thread(self.id, key)).collect();
         let found = read_records(self.read, &thread_keys, |value| Ok(value.len())).await?;
         if found.iter().any(Option::is_none) {
             self.fault(format!("blob {id}: its message is missing from the index of threads"));

@@ -1,18 +1,17 @@
 //! Derived data is made anew from the messages themselves.
 
-use bytes::Bytes;
-
 use crate::{
     change::Change,
     draft::Draft,
     error::StoreError,
     identifier::{BlobId, MailboxId},
+    message::DerivedValues,
     record::Counts,
 };
 
 /// Sets the derived answers of blobs.
 pub(crate) struct ReplaceDerived {
-    pub(crate) derived: Vec<(BlobId, Bytes)>,
+    pub(crate) derived: Vec<(BlobId, DerivedValues)>,
 }
 
 impl Change for ReplaceDerived {

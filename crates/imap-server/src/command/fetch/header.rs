@@ -1,4 +1,4 @@
-//! Attributes made of the header that is kept with the derived answers: the message itself is not read.
+//! Attributes made of the header that is stored beside the message: the message itself is not read.
 
 use postrider_imap_proto::{command::Partial, encode::FetchWriter};
 use postrider_message::{FieldSelection, IndexedHeader, Selection};
@@ -15,13 +15,6 @@ pub(super) struct FromHeader {
     partial: Option<Partial>,
 }
 
-/// Whether the message has a NUL somewhere, which no literal can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nul {
-    Absent,
-    Possible,
-}
-
 impl FromHeader {
     pub(super) fn new(name: Vec<u8>, fields: Option<(&Vec<Vec<u8>>, Selection)>, partial: Option<Partial>) -> Self {
         let fields = fields.map(|(names, selection)| Box::new(FieldSelection::new(names, selection)));
@@ -29,7 +22,7 @@ impl FromHeader {
     }
 
     /// Writes the attribute.
-    pub(super) fn render(&self, writer: &mut FetchWriter<'_>, header: IndexedHeader<'_>, nul: Nul) {
+    pub(super) fn render(&self, writer: &mut FetchWriter<'_>, header: IndexedHeader<'_>) {
         let mut length = 0;
         self.pieces(header, |piece| length += piece.len());
         let range = 0..length as u64;
@@ -50,7 +43,8 @@ impl FromHeader {
                     });
                 }
             }
-            if nul == Nul::Possible {
+            // No literal can hold NUL.
+            if header.has_nul() {
                 mask_nul(out.get_mut(start..).unwrap_or_default());
             }
         });

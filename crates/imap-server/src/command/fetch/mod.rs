@@ -18,12 +18,12 @@ use postrider_imap_proto::{
     command::{Fetch, FetchAttribute, Numbering},
     encode::{self, Code, Vanished},
 };
-use postrider_message::DerivedView;
+use postrider_message::{DerivedView, IndexedHeader};
 use postrider_store::{BlobId, Entry, Flag, FlagBits, FlagMode, ModSeq, Snapshot, StoreFlags, Uid, UidSet};
 
 use self::{
     plan::{Needs, Plan, Wanted},
-    render::{NoHeader, Rendering, Row, end},
+    render::{Rendering, Row, end},
 };
 use crate::{
     answer::{Answer, Failure},
@@ -125,7 +125,8 @@ impl<S: Stream> Session<S> {
             self.next_group(plan, &mut rows, newly_seen, &mut group).await?;
             match plan.needs {
                 Needs::Snapshot => group.iter().for_each(|row| rendering.snapshot(&mut self.out, row)),
-                Needs::Derived => self.fetch_derived(plan, &mut rendering, &group, &mut lost).await?,
+                Needs::Derived => self.fetch_derived(&mut rendering, &group, &mut lost).await?,
+                Needs::Header => self.fetch_headers(plan, &mut rendering, &group, &mut lost).await?,
                 Needs::Content => self.fetch_content(plan, &mut rendering, &group, &mut lost).await?,
             }
             self.flush_if_large().await?;
@@ -167,11 +168,9 @@ impl<S: Stream> Session<S> {
         Ok(())
     }
 
-    /// A group from the derived answers. They are copied where they lie, as much at a time as may wait to be sent; a message
-    /// whose header is too long to be among them is read itself.
+    /// A group from the derived answers. They are copied where they lie, as much at a time as may wait to be sent.
     async fn fetch_derived(
         &mut self,
-        plan: &Plan,
         rendering: &mut Rendering<'_>,
         group: &[Row<'_>],
         lost: &mut Lost,
@@ -180,7 +179,6 @@ impl<S: Stream> Session<S> {
         let blobs: Vec<BlobId> = group.iter().map(|row| row.entry.blob).collect();
         let mut done = 0;
         while let Some(rest) = group.get(done..).filter(|rest| !rest.is_empty()) {
-            let mut without_header = None;
             let out = &mut self.out;
             account
                 .derived(blobs.get(done..).unwrap_or_default(), &mut |position, derived| {
@@ -188,13 +186,46 @@ impl<S: Stream> Session<S> {
                     done += 1;
                     match derived.and_then(|bytes| DerivedView::parse(bytes).ok()) {
                         None => lost.expunged = true,
-                        Some(view) => match rendering.derived(out, row, &view) {
-                            Ok(()) => {}
-                            Err(NoHeader) => {
-                                without_header = Some(row);
-                                return ControlFlow::Break(());
-                            }
-                        },
+                        Some(view) => rendering.derived(out, row, &view),
+                    }
+                    if out.len() as u64 >= GROUP_BYTES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })
+                .await?;
+            self.flush_if_large().await?;
+        }
+        Ok(())
+    }
+
+    /// A group from the stored headers, in the same way; a message whose header is too long to be stored apart is read itself.
+    async fn fetch_headers(
+        &mut self,
+        plan: &Plan,
+        rendering: &mut Rendering<'_>,
+        group: &[Row<'_>],
+        lost: &mut Lost,
+    ) -> Result<(), Failure> {
+        let account = self.account()?;
+        let blobs: Vec<BlobId> = group.iter().map(|row| row.entry.blob).collect();
+        let derived = if plan.answers { self.derived_copies(group).await? } else { Vec::new() };
+        let mut done = 0;
+        while let Some(rest) = group.get(done..).filter(|rest| !rest.is_empty()) {
+            let mut without_header = None;
+            let (start, out) = (done, &mut self.out);
+            account
+                .headers(blobs.get(start..).unwrap_or_default(), &mut |position, header| {
+                    let Some(row) = rest.get(position) else { return ControlFlow::Break(()) };
+                    done += 1;
+                    let copy = derived.get(start + position).and_then(Option::as_deref);
+                    let view = copy.and_then(|bytes| DerivedView::parse(bytes).ok());
+                    match header.map(IndexedHeader::parse) {
+                        Some(Ok(Some(header))) if view.is_some() || !plan.answers => {
+                            rendering.header(out, row, view.as_ref(), header);
+                        }
+                        Some(Ok(None)) => {
+                            without_header = Some(row);
+                            return ControlFlow::Break(());
+                        }
+                        _ => lost.expunged = true,
                     }
                     if out.len() as u64 >= GROUP_BYTES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                 })
@@ -215,7 +246,7 @@ impl<S: Stream> Session<S> {
         lost: &mut Lost,
     ) -> Result<(), Failure> {
         let account = self.account()?;
-        let derived = self.derived_copies(plan, group).await?;
+        let derived = if plan.derived { self.derived_copies(group).await? } else { vec![None; group.len()] };
         let mut ready: Vec<Message<'_>> = Vec::new();
         let mut ready_bytes = 0;
         for (row, derived) in group.iter().zip(&derived) {
@@ -241,20 +272,18 @@ impl<S: Stream> Session<S> {
         self.fetch_ready(rendering, &ready, lost).await
     }
 
-    /// The derived answers of a group, copied: the store is asked for content meanwhile.
-    async fn derived_copies(&self, plan: &Plan, group: &[Row<'_>]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+    /// The derived answers of a group, copied: the store is asked for more meanwhile.
+    async fn derived_copies(&self, group: &[Row<'_>]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
         let mut copies: Vec<Option<Vec<u8>>> = vec![None; group.len()];
-        if plan.derived {
-            let blobs: Vec<BlobId> = group.iter().map(|row| row.entry.blob).collect();
-            self.account()?
-                .derived(&blobs, &mut |position, derived| {
-                    if let Some(slot) = copies.get_mut(position) {
-                        *slot = derived.map(<[u8]>::to_vec);
-                    }
-                    ControlFlow::Continue(())
-                })
-                .await?;
-        }
+        let blobs: Vec<BlobId> = group.iter().map(|row| row.entry.blob).collect();
+        self.account()?
+            .derived(&blobs, &mut |position, derived| {
+                if let Some(slot) = copies.get_mut(position) {
+                    *slot = derived.map(<[u8]>::to_vec);
+                }
+                ControlFlow::Continue(())
+            })
+            .await?;
         Ok(copies)
     }
 

@@ -16,6 +16,7 @@ use super::{adds_uid, header::FromHeader};
 pub(super) enum Needs {
     Snapshot,
     Derived,
+    Header,
     Content,
 }
 
@@ -26,10 +27,12 @@ pub(super) struct Plan {
     pub(super) plain: Vec<FetchAttribute>,
     /// Attributes made of the message's bytes.
     content: Vec<Content>,
-    /// The same, where the copy of the header in the derived answers has all that is asked for; else nothing.
+    /// The same, where the header that is stored apart has all that is asked for; else nothing.
     pub(super) from_header: Vec<FromHeader>,
     pub(super) needs: Needs,
-    /// The derived answers are needed.
+    /// The derived answers are needed for attributes that need no content.
+    pub(super) answers: bool,
+    /// The derived answers are needed, if only to know where the content lies.
     pub(super) derived: bool,
     /// Thread ids are needed.
     pub(super) threads: bool,
@@ -93,17 +96,18 @@ impl Plan {
                     | FetchAttribute::Preview { .. }
             )
         };
-        let derived = plain.iter().any(from_derived) || content.iter().any(|content| !content.name.is_whole_message());
+        let answers = plain.iter().any(from_derived);
+        let derived = answers || content.iter().any(|content| !content.name.is_whole_message());
         let from_header: Option<Vec<FromHeader>> = content.iter().map(Content::of_header).collect();
         let needs = match (content.is_empty(), derived) {
-            (false, _) if from_header.is_some() => Needs::Derived,
+            (false, _) if from_header.is_some() => Needs::Header,
             (false, _) => Needs::Content,
             (true, true) => Needs::Derived,
             (true, false) => Needs::Snapshot,
         };
         let threads = plain.contains(&FetchAttribute::ThreadId);
         let from_header = from_header.unwrap_or_default();
-        Self { plain, content, from_header, needs, derived, threads, marks_seen }
+        Self { plain, content, from_header, needs, answers, derived, threads, marks_seen }
     }
 
     /// What has to be read of a message.

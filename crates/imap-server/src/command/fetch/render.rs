@@ -4,10 +4,10 @@ use postrider_imap_proto::{
     command::{DateTime, FetchAttribute},
     encode::{DateTimes, FetchWriter, Utf8Quoting},
 };
-use postrider_message::DerivedView;
+use postrider_message::{DerivedView, IndexedHeader};
 use postrider_store::{Entry, FlagBits, KeywordTable, ThreadId};
 
-use super::{header::Nul, plan::Plan};
+use super::plan::Plan;
 use crate::selected::{Enabled, encode_flag_bits};
 
 /// Different combinations of flags whose texts are remembered.
@@ -31,10 +31,6 @@ pub(super) struct Rendering<'p> {
     days: DateTimes,
 }
 
-/// The derived answers do not hold what is asked for.
-#[derive(Debug)]
-pub(super) struct NoHeader;
-
 impl<'p> Rendering<'p> {
     pub(super) fn new(plan: &'p Plan, keywords: KeywordTable, enabled: Enabled) -> Self {
         let flags = FlagTexts { keywords, texts: Vec::new(), last: 0 };
@@ -47,20 +43,24 @@ impl<'p> Rendering<'p> {
     }
 
     /// Writes the whole response from the derived answers.
-    pub(super) fn derived(&mut self, out: &mut Vec<u8>, row: &Row<'_>, view: &DerivedView<'_>) -> Result<(), NoHeader> {
+    pub(super) fn derived(&mut self, out: &mut Vec<u8>, row: &Row<'_>, view: &DerivedView<'_>) {
+        self.begin(out, row, Some(view)).end();
+    }
+
+    /// Writes the whole response from the header, and from the derived answers where they are needed.
+    pub(super) fn header(
+        &mut self,
+        out: &mut Vec<u8>,
+        row: &Row<'_>,
+        view: Option<&DerivedView<'_>>,
+        header: IndexedHeader<'_>,
+    ) {
         let plan = self.plan;
-        if plan.from_header.is_empty() {
-            self.begin(out, row, Some(view)).end();
-            return Ok(());
-        }
-        let header = view.indexed_header().ok_or(NoHeader)?;
-        let nul = if view.has_nul() { Nul::Possible } else { Nul::Absent };
-        let mut writer = self.begin(out, row, Some(view));
+        let mut writer = self.begin(out, row, view);
         for attribute in &plan.from_header {
-            attribute.render(&mut writer, header, nul);
+            attribute.render(&mut writer, header);
         }
         writer.end();
-        Ok(())
     }
 
     /// Begins a response with everything that needs no content.

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use postrider_message::{DerivedView, SearchBuffers, SearchedPart};
+use postrider_message::{DerivedView, IndexedHeader, SearchBuffers, SearchedPart};
 use postrider_store::{Account, BlobId, StoreError, ThreadId};
 use tokio::task::JoinSet;
 
@@ -175,7 +175,7 @@ fn ask_derived(program: &Program, hit: Hit, view: &DerivedView<'_>, thread: Opti
     Asked::Open(Candidate { hit, answers, header_bytes: view.header_bytes(), parts, end: None })
 }
 
-/// Reads headers that are too long to be among the derived answers.
+/// Reads the headers of messages of which a field is asked for that the derived answers do not have.
 async fn look_at_headers(
     account: &Account,
     program: &Program,
@@ -187,14 +187,29 @@ async fn look_at_headers(
         asked.any(|(question, answer)| matches!((question, answer), (Question::Header(_), None)))
     };
     let (mut waiting, mut left): (Vec<Candidate>, Vec<Candidate>) = candidates.into_iter().partition(is_open);
-    for candidate in &mut waiting {
+    let blobs: Vec<BlobId> = waiting.iter().map(|candidate| candidate.hit.entry.blob).collect();
+    let mut long = Vec::new();
+    account
+        .headers(&blobs, &mut |position, bytes| {
+            match bytes.and_then(|bytes| IndexedHeader::parse(bytes).ok().flatten()) {
+                Some(header) => {
+                    if let Some(candidate) = waiting.get_mut(position) {
+                        candidate.ask_header(program, header.block());
+                    }
+                }
+                // Too long to be kept, or gone: then there is no piece of it either.
+                None => long.push(position),
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+    for position in long {
+        let Some(candidate) = waiting.get_mut(position) else { continue };
         let header = (candidate.hit.entry.blob, 0, candidate.header_bytes.into());
         account
             .pieces(&[header], &mut |_, bytes| {
-                for (question, answer) in program.questions().iter().zip(&mut candidate.answers) {
-                    if let (Question::Header(question), None, Some(bytes)) = (question, &answer, bytes) {
-                        *answer = Some(question.in_header(bytes));
-                    }
+                if let Some(bytes) = bytes {
+                    candidate.ask_header(program, bytes);
                 }
                 ControlFlow::Continue(())
             })
@@ -284,6 +299,15 @@ fn pieces(candidate: usize, parts: &[SearchedPart]) -> Vec<Piece> {
 impl Candidate {
     fn decide(&self, program: &Program) -> Option<bool> {
         program.decide(self.hit.sequence, &self.hit.entry, &self.answers)
+    }
+
+    /// Puts the questions about header fields to the header.
+    fn ask_header(&mut self, program: &Program, header: &[u8]) {
+        for (question, answer) in program.questions().iter().zip(&mut self.answers) {
+            if let (Question::Header(question), None) = (question, &answer) {
+                *answer = Some(question.in_header(header));
+            }
+        }
     }
 
     /// Searches the parts that lie in a piece, until the message is decided.

@@ -43,7 +43,7 @@ impl HeaderQuestion {
         match self.kept.map(|text| view.search_text(text)) {
             Some(SearchText::Text(text)) => Some(self.needle.is_in(text.as_bytes())),
             Some(SearchText::NoField) => Some(false),
-            Some(SearchText::NotKept) | None => view.header().map(|header| self.in_header(header)),
+            Some(SearchText::NotKept) | None => None,
         }
     }
 
