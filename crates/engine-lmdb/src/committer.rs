@@ -1,8 +1,8 @@
-//! The one thread that writes: takes every waiting batch, makes one transaction of them, syncs once, answers all.
+//! The one thread that commits: takes every waiting batch, makes one frame of them, syncs once, answers all.
 //!
 //! Callers need no runtime and wait for no lock: a request is a message on a channel, in the order of the calls, and
 //! the answer comes through a one-shot channel. While one group is being synced the next one gathers; that is all
-//! there is to group commit, and no timer is needed.
+//! there is to group commit, and no timer is needed. LMDB is written later, by the [`applier`](crate::applier).
 
 use std::sync::{
     Arc,
@@ -10,14 +10,13 @@ use std::sync::{
     mpsc::{Receiver, Sender},
 };
 
-use postrider_engine::{Batch, BodyWrite, EngineError, RecordWrite};
+use postrider_engine::{Batch, EngineError};
 use tokio::sync::oneshot;
 
 use crate::{
     Shared,
-    append::Appender,
-    apply::{Apply, Move, Outcome},
-    error::from_heed,
+    group::{self, Group, Move, Outcome},
+    journal::Journal,
 };
 
 /// What the committer is asked to write.
@@ -26,17 +25,9 @@ pub(crate) enum Work {
     /// A caller's batch, its keys checked.
     Batch(Batch),
     /// Bodies to be moved out of a segment.
-    Relocate {
-        /// The segment they are in.
-        victim: u64,
-        /// The bodies.
-        moves: Vec<Move>,
-    },
-    /// A segment to be forgotten.
-    Retire {
-        /// The segment.
-        victim: u64,
-    },
+    Relocate(Vec<Move>),
+    /// To leave a segment, if it is the current one, so that it can be compacted.
+    Leave(u64),
 }
 
 /// Work and where to answer.
@@ -57,15 +48,15 @@ pub(crate) fn submit(sender: &Sender<Request>, work: Work) -> oneshot::Receiver<
 /// The committer's state.
 pub(crate) struct Committer {
     shared: Arc<Shared>,
-    appender: Appender,
+    journal: Journal,
     /// Taken from the channel, but too much for the last group.
     held: Option<Request>,
 }
 
 impl Committer {
     /// A committer; it writes when [`run`](Self::run) is called.
-    pub fn new(shared: Arc<Shared>, next_segment: u64) -> Self {
-        Self { appender: Appender::new(Arc::clone(&shared), next_segment), shared, held: None }
+    pub fn new(shared: Arc<Shared>, journal: Journal) -> Self {
+        Self { shared, journal, held: None }
     }
 
     /// Writes until every sender is gone.
@@ -76,16 +67,16 @@ impl Committer {
         }
     }
 
-    /// Takes what waits, up to the bounds of a transaction.
+    /// Takes what waits, up to the bounds of a frame.
     fn gather(&mut self, first: Request, requests: &Receiver<Request>) -> Vec<Request> {
         let options = &self.shared.options;
-        let (mut bytes, mut operations) = cost(&first.work);
+        let (mut bytes, mut operations) = size(&first.work);
         let mut group = vec![first];
         while let Ok(next) = requests.try_recv() {
-            let (more_bytes, more_operations) = cost(&next.work);
+            let (more_bytes, more_operations) = size(&next.work);
             bytes = bytes.saturating_add(more_bytes);
             operations = operations.saturating_add(more_operations);
-            if bytes > options.transaction_bytes_max || operations > options.transaction_operations_max {
+            if bytes > options.frame_bytes_max || operations > options.frame_operations_max {
                 self.held = Some(next);
                 break;
             }
@@ -95,11 +86,7 @@ impl Committer {
     }
 
     fn write(&mut self, group: Vec<Request>) {
-        let outcomes = match self.transact(&group) {
-            Err(EngineError::Full(_)) if group.len() == 1 => self.advance().and_then(|()| self.transact(&group)),
-            outcomes => outcomes,
-        };
-        match outcomes {
+        match self.commit(&group) {
             Ok(outcomes) => {
                 for (request, outcome) in group.into_iter().zip(outcomes) {
                     // A caller that no longer waits is no error.
@@ -113,7 +100,7 @@ impl Committer {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, batches = group.len(), "a transaction failed");
+                tracing::error!(%error, batches = group.len(), "a group of batches could not be written");
                 for request in group {
                     let _ = request.answer.send(Err(error.clone()));
                 }
@@ -121,82 +108,59 @@ impl Committer {
         }
     }
 
-    /// Commits next to nothing. LMDB uses the pages that a transaction freed only from the next but one on, so in a
-    /// full map a large batch after a large deletion would fail for ever if nothing small came between.
-    fn advance(&self) -> Result<(), EngineError> {
-        let environment = &self.shared.environment;
-        let mut txn = environment.env.write_txn().map_err(from_heed)?;
-        environment.put_next_segment(&mut txn, self.appender.next_number())?;
-        txn.commit().map_err(from_heed)
-    }
-
-    fn transact(&mut self, group: &[Request]) -> Result<Vec<Outcome>, EngineError> {
-        let outcomes = self.transact_or_fail(group);
-        match &outcomes {
-            Ok(outcomes) => {
-                self.appender.committed();
-                self.after_commit(group, outcomes);
-            }
-            Err(_) => self.appender.abandon(),
+    /// Makes a group durable and visible.
+    fn commit(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        shared.overlay.wait_for_room()?;
+        let (mut group, mut outcomes) = self.decide_all(&shared, requests)?;
+        let is_refused = outcomes.iter().any(|outcome| matches!(outcome, Err(EngineError::Full(_))));
+        if is_refused && !shared.overlay.load().is_clean() {
+            // Deletions that are not applied yet may make room.
+            shared.overlay.flush()?;
+            (group, outcomes) = self.decide_all(&shared, requests)?;
         }
-        outcomes.map_err(|error| match error {
-            // LMDB tells of a write that was cut short, as the last one before a full device is, as any other failure.
-            EngineError::Io(failure) if self.shared.environment.is_device_full() => EngineError::Full(failure),
-            error => error,
-        })
-    }
-
-    fn transact_or_fail(&mut self, group: &[Request]) -> Result<Vec<Outcome>, EngineError> {
-        let mut txn = self.shared.environment.env.write_txn().map_err(from_heed)?;
-        let mut apply = Apply::new(&self.shared, &mut txn, &mut self.appender);
-        let mut outcomes = Vec::with_capacity(group.len());
-        for request in group {
-            outcomes.push(match &request.work {
-                Work::Batch(batch) => apply.batch(batch)?,
-                Work::Relocate { victim, moves } => apply.relocate(*victim, moves)?,
-                Work::Retire { victim } => apply.retire(*victim)?,
-            });
+        let Group { mut frame, draft, .. } = group;
+        // What changes nothing may rest on a failed frame not counting, for instance a body on not being deleted by it.
+        if !frame.is_empty() || self.journal.is_in_doubt() {
+            let written = self.journal.append(&mut frame)?;
+            shared.overlay.publish(draft.finish(written.tail, written.contents_offset));
+            shared.commits.fetch_add(1, Ordering::Relaxed);
         }
-        if !apply.finish()? {
-            return Ok(outcomes);
-        }
-        self.appender.sync()?;
-        #[cfg(test)]
-        self.shared.faults.at(crate::tests::faults::Point::Commit)?;
-        txn.commit().map_err(from_heed)?;
-        self.shared.commits.fetch_add(1, Ordering::Relaxed);
+        let written = requests.iter().zip(&outcomes);
+        let batches = written.filter(|(request, outcome)| matches!(request.work, Work::Batch(_)) && outcome.is_ok());
+        shared.batches.fetch_add(batches.count() as u64, Ordering::Relaxed);
         Ok(outcomes)
     }
 
-    fn after_commit(&self, group: &[Request], outcomes: &[Outcome]) {
-        for (request, outcome) in group.iter().zip(outcomes) {
-            match (&request.work, outcome) {
-                (Work::Batch(_), Ok(())) => drop(self.shared.batches.fetch_add(1, Ordering::Relaxed)),
-                (Work::Retire { victim }, Ok(())) => self.shared.segments.retire(*victim),
-                _ => {}
+    fn decide_all<'a>(
+        &mut self,
+        shared: &'a Shared,
+        requests: &[Request],
+    ) -> Result<(Group<'a>, Vec<Outcome>), EngineError> {
+        let mut group = Group::new(shared)?;
+        let outcomes = requests.iter().map(|request| self.decide(&request.work, &mut group)).collect();
+        Ok((group, outcomes))
+    }
+
+    fn decide(&mut self, work: &Work, group: &mut Group<'_>) -> Outcome {
+        match work {
+            Work::Batch(batch) => group.batch(batch),
+            Work::Relocate(moves) => group.relocate(moves),
+            Work::Leave(segment) => {
+                if self.journal.current() == Some(*segment) {
+                    self.journal.close();
+                }
+                Ok(())
             }
         }
     }
 }
 
 /// Bytes and changes of a request.
-fn cost(work: &Work) -> (usize, usize) {
-    let batch = match work {
-        Work::Batch(batch) => batch,
-        Work::Relocate { moves, .. } => {
-            return (moves.iter().map(|body| body.key.len() + body.content.len()).sum(), moves.len());
-        }
-        Work::Retire { .. } => return (0, 1),
-    };
-    let records = batch.records.iter().map(|write| match write {
-        RecordWrite::Put(key, value) => key.len() + value.len(),
-        RecordWrite::Delete(key) => key.len(),
-        RecordWrite::DeleteRange(_) => 0,
-    });
-    let bodies = batch.bodies.iter().map(|write| match write {
-        BodyWrite::Put(key, content) => key.len() + content.len(),
-        BodyWrite::Delete(key) => key.len(),
-        BodyWrite::DeleteRange(_) => 0,
-    });
-    (records.chain(bodies).sum(), batch.records.len() + batch.bodies.len())
+fn size(work: &Work) -> (usize, usize) {
+    match work {
+        Work::Batch(batch) => group::size(batch),
+        Work::Relocate(moves) => (moves.iter().map(|body| body.key.len() + body.content.len()).sum(), moves.len()),
+        Work::Leave(_) => (0, 0),
+    }
 }

@@ -1,39 +1,83 @@
-//! Wins back the space of deleted bodies: rewrites segments that are mostly dead, and removes those that are empty.
+//! Wins back dead space: rewrites segments that are mostly dead. Those that are wholly dead go by themselves, see
+//! [`applier`](crate::applier).
 //!
-//! Everything goes through the committer, in transactions of bounded size, so a deletion that comes between is
-//! seen: a body is moved only if it is still where it was read. A crash at any point leaves either the old location
-//! or the new one, and at worst a copy that no key names, which is dead space in a segment or a segment that the
-//! next opening removes. A body that fails its checksum is left where it is, and its segment with it: what is
-//! damaged is not made to look sound.
+//! Bodies are moved by the committer, in frames of bounded size, so a deletion that comes between is seen: a body is
+//! moved only if it is still where it was read. A crash at any point leaves either the old location or the new one. A
+//! body that fails its checksum is left where it is, and its segment with it: what is damaged is not made to look
+//! sound.
 //!
-//! LMDB's own file does not shrink; its free pages are used again.
+//! Dead space arises all the time, as records pass through the segments, too. So a thread of its own rewrites what is
+//! worth it, in small steps and while nobody commits; [`compact`] does the same at once. LMDB's own file does not
+//! shrink; its free pages are used again.
 
-use std::sync::mpsc::Sender;
+use std::{
+    collections::BTreeSet,
+    sync::{PoisonError, atomic::Ordering, mpsc::Sender},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use postrider_engine::EngineError;
 
 use crate::{
-    Shared,
-    apply::Move,
+    LmdbOptions, Shared, bodies,
     committer::{Request, Work, submit},
-    error::{from_heed, from_io},
-    layout::{self, SegmentAccount, StoredBody},
-    read::{self, View},
-    segment_file::{self, Entry, HEADER_BYTES},
+    error::from_io,
+    frame::{Frame, FrameBody, Operation},
+    group::Move,
+    layout::{self, Location, SegmentAccount},
+    segment_file::{HEADER_BYTES, SegmentHeader},
+    view::View,
 };
+
+/// Waiting for a pause in the commits is given up after so many times the wanted length of the pause.
+const PATIENCE: u32 = 100;
+
+/// How much a compaction gives way to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// It was asked for.
+    AtOnce,
+    /// It goes on when nobody commits.
+    Gentle,
+}
 
 /// Compacts every segment that is worth it.
 pub(crate) fn compact(shared: &Shared, sender: &Sender<Request>) -> Result<(), EngineError> {
-    let txn = shared.environment.read()?;
-    let accounts = shared.environment.accounts(&txn)?;
-    drop(txn);
-    for (segment, account) in accounts {
+    shared.overlay.flush()?;
+    for (segment, account) in accounts(shared)? {
         if is_worth_it(&account, shared.options.compact_live_percent) {
-            Compaction { shared, sender, victim: segment, moves: Vec::new(), bytes: 0 }.run(account)?;
+            Compaction::new(shared, sender, segment, Pace::AtOnce).run(account)?;
         }
     }
-    Ok(())
+    // When what was moved has been applied, the segments it came from are gone.
+    shared.overlay.sweep()
+}
+
+/// Compacts, until the engine is closed, whatever becomes worth it.
+pub(crate) fn run(shared: &Shared, sender: &Sender<Request>) {
+    // A segment that is still there after it was rewritten holds something damaged, and would be rewritten for ever.
+    let mut rewritten = BTreeSet::new();
+    while shared.wait_for_compaction() {
+        let _alone = shared.compacting.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = accounts(shared).and_then(|accounts| {
+            let mut worth = accounts.into_iter().filter(|(segment, account)| {
+                is_worth_it_unasked(account, &shared.options)
+                    && shared.overlay.is_settled(*segment)
+                    && rewritten.insert(*segment)
+            });
+            worth.try_for_each(|(segment, account)| Compaction::new(shared, sender, segment, Pace::Gentle).run(account))
+        });
+        match outcome {
+            Ok(()) | Err(EngineError::Closed) => {}
+            // It is tried again when something has been deleted again.
+            Err(error) => tracing::warn!(%error, "could not compact"),
+        }
+    }
+}
+
+fn accounts(shared: &Shared) -> Result<Vec<(u64, SegmentAccount)>, EngineError> {
+    shared.environment.accounts(&shared.environment.read()?)
 }
 
 fn is_worth_it(account: &SegmentAccount, live_percent: u8) -> bool {
@@ -41,46 +85,64 @@ fn is_worth_it(account: &SegmentAccount, live_percent: u8) -> bool {
     account.live_bodies == 0 || u128::from(account.live_bytes) * 100 < all * u128::from(live_percent)
 }
 
+/// Whether a segment is to be rewritten without being asked to.
+pub(crate) fn is_worth_it_unasked(account: &SegmentAccount, options: &LmdbOptions) -> bool {
+    account.live_bodies > 0
+        && account.dead_bytes() >= options.compact_dead_bytes_min
+        && is_worth_it(account, options.compact_live_percent)
+}
+
 /// The compaction of one segment.
 struct Compaction<'a> {
     shared: &'a Shared,
     sender: &'a Sender<Request>,
     victim: u64,
+    pace: Pace,
     moves: Vec<Move>,
     bytes: usize,
 }
 
-impl Compaction<'_> {
+impl<'a> Compaction<'a> {
+    fn new(shared: &'a Shared, sender: &'a Sender<Request>, victim: u64, pace: Pace) -> Self {
+        Self { shared, sender, victim, pace, moves: Vec::new(), bytes: 0 }
+    }
+
     fn run(mut self, account: SegmentAccount) -> Result<(), EngineError> {
+        if self.pace == Pace::AtOnce {
+            self.submit(Work::Leave(self.victim))?;
+        }
         if account.live_bodies > 0 {
             self.move_all(account.end)?;
             self.flush()?;
-        }
-        match self.submit(Work::Retire { victim: self.victim }) {
-            Ok(()) => tracing::debug!(segment = self.victim, "compacted"),
-            // Bodies are still in it: damaged, or put there since. The next compaction looks again.
-            Err(EngineError::Conflict) => tracing::warn!(segment = self.victim, "could not be emptied"),
-            Err(error) => return Err(error),
+            tracing::debug!(segment = self.victim, "compacted");
         }
         Ok(())
     }
 
     fn move_all(&mut self, end: u64) -> Result<(), EngineError> {
-        let table = self.shared.segments.table();
-        let file = match self.shared.segments.file(&table, self.victim) {
+        let state = self.shared.overlay.load();
+        let file = match self.shared.segments.file(&state.table, self.victim) {
             Ok(file) => file,
             // `verify` tells; the other segments can still be compacted.
             Err(EngineError::Damaged(fault)) => return self.give_up(&fault),
             Err(error) => return Err(error),
         };
+        let victim = self.victim;
+        let failed = |error| from_io(format_args!("segment {victim}"), error);
+        let Some(header) = SegmentHeader::read(&file).map_err(failed)? else {
+            return self.give_up("it has no header");
+        };
         let mut position = HEADER_BYTES;
         while position < end {
             self.shared.check_open()?;
-            let found = segment_file::entry_at(&file, self.victim, position, end)
-                .map_err(|error| from_io(format_args!("segment {}", self.victim), error))?;
-            let Some((entry, next)) = found else { return self.give_up("an entry is damaged") };
-            self.take(entry)?;
-            position = next;
+            let found = Frame::read(&file, &header, position, end).map_err(failed)?;
+            let Some(frame) = found else { return self.give_up("a frame is damaged") };
+            for operation in frame.operations() {
+                let Operation::PutBody(key, FrameBody { offset, length, checksum }) = operation else { continue };
+                let offset = frame.contents_offset + offset;
+                self.take(key, Location { segment: self.victim, offset, length, checksum })?;
+            }
+            position = frame.end;
         }
         Ok(())
     }
@@ -91,28 +153,23 @@ impl Compaction<'_> {
     }
 
     /// Reads a body, if a key still names it there, and adds it to those that will be moved.
-    fn take(&mut self, entry: Entry) -> Result<(), EngineError> {
-        let Entry { key, location } = entry;
-        let environment = &self.shared.environment;
-        let view = View::open(self.shared, || environment.env.read_txn())?;
-        let stored = environment.databases.bodies.get(&view.txn, &key).map_err(from_heed)?;
-        let named = stored.map(|stored| StoredBody::parse(&key, stored));
-        if !matches!(named, Some(Ok(StoredBody::Segment(named))) if named == location) {
+    fn take(&mut self, key: &[u8], location: Location) -> Result<(), EngineError> {
+        let view = View::now(self.shared)?;
+        if !view.body(self.shared, key)?.is_some_and(|named| named.is_at(key, &location)) {
             return Ok(());
         }
         let length = usize::try_from(location.length).unwrap_or(usize::MAX);
         let mut content = vec![0; length];
-        read::read_at(self.shared, &view.table, &key, location, 0, &mut content)?;
+        bodies::read_at(self.shared, &view.state.table, key, location, 0, &mut content)?;
         drop(view);
-        if layout::checksum(&key, &content) != location.checksum {
+        if layout::checksum(key, &content) != location.checksum {
             tracing::error!(segment = self.victim, key = %key.escape_ascii(), "a body does not match its checksum");
             return Ok(());
         }
         self.bytes += length;
-        self.moves.push(Move { key, from: location, content: Bytes::from(content) });
-        if self.bytes >= self.shared.options.compact_transaction_bytes
-            || self.moves.len() >= self.shared.options.transaction_operations_max
-        {
+        self.moves.push(Move { key: key.to_vec(), from: location, content: Bytes::from(content) });
+        let options = &self.shared.options;
+        if self.bytes >= options.compact_frame_bytes || self.moves.len() >= options.frame_operations_max {
             self.flush()?;
         }
         Ok(())
@@ -121,7 +178,28 @@ impl Compaction<'_> {
     fn flush(&mut self) -> Result<(), EngineError> {
         self.bytes = 0;
         let moves = std::mem::take(&mut self.moves);
-        if moves.is_empty() { Ok(()) } else { self.submit(Work::Relocate { victim: self.victim, moves }) }
+        if moves.is_empty() {
+            return Ok(());
+        }
+        if self.pace == Pace::Gentle {
+            self.wait_for_a_pause()?;
+        }
+        self.submit(Work::Relocate(moves))
+    }
+
+    /// Waits until nobody has committed for a while, but not for ever.
+    fn wait_for_a_pause(&self) -> Result<(), EngineError> {
+        let pause = Duration::from_millis(self.shared.options.compact_idle_milliseconds);
+        let mut before = self.shared.commits.load(Ordering::Relaxed);
+        for _ in 0..PATIENCE {
+            self.shared.sleep(pause)?;
+            let now = self.shared.commits.load(Ordering::Relaxed);
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
     }
 
     fn submit(&self, work: Work) -> Result<(), EngineError> {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! lock                     held while the folder is in use; names the process
-//! lmdb/data.mdb, lock.mdb  records, inline bodies, locations, accounts
-//! segments/*.segment       large bodies
+//! lmdb/data.mdb, lock.mdb  records, small bodies, locations, accounts
+//! segments/*.segment       the journal, and in it the bodies
 //! ```
 //!
 //! A folder is used by one process at a time: the committer's view of the segments is its own, so what LMDB would
@@ -23,19 +23,27 @@ use crate::{
     error::{at, from_heed},
     layout::{self, FORMAT, Fields, SegmentAccount},
     mounts,
+    run::Position,
 };
 
 /// A database of byte keys and byte values.
 pub(crate) type Table = Database<'static, Bytes, Bytes>;
 
 const KEY_FORMAT: &[u8] = b"format";
-const KEY_NEXT_SEGMENT: &[u8] = b"next-segment";
+const KEY_APPLIED: &[u8] = b"applied";
 /// The databases of [`Databases`], and a few for the versions to come.
 const DATABASES_MAX: u32 = 16;
 /// What must fit on the device for it not to count as full.
 const PROBE_BYTES: usize = 1 << 20;
 /// Map sizes are whole multiples of this, which every page size divides.
 const MAP_STEP_BYTES: u64 = 1 << 20;
+/// The map is larger than what it may be filled with: what is in the journal must always find room, and a transaction
+/// needs new pages for all that it changes before it gives the old ones free. Each entry of the overlay takes about
+/// 100 bytes of memory at least and changes a page or two.
+const MAP_RESERVE_BYTES: u64 = 1 << 30;
+const MAP_RESERVE_PER_OVERLAY_BYTE: u64 = 128;
+/// Pages of the databases' list and of the list of free pages, which are not counted one by one.
+const UNCOUNTED_PAGES: u64 = 16;
 
 /// The four databases.
 #[derive(Clone, Copy)]
@@ -46,7 +54,7 @@ pub(crate) struct Databases {
     pub bodies: Table,
     /// One account for each segment.
     pub segments: Table,
-    /// The format and the next segment's number.
+    /// The format and the applied position.
     pub meta: Table,
 }
 
@@ -107,23 +115,36 @@ impl Environment {
             let segment = Fields(key).number::<8>().ok_or_else(|| layout::damaged("account of segment", key))?;
             let account = SegmentAccount::unseal(segment, stored).unwrap_or_else(|error| {
                 tracing::error!(segment, %error, "the account of a segment is damaged");
-                SegmentAccount { end: 0, live_bytes: u64::MAX, live_bodies: u64::MAX }
+                SegmentAccount::DAMAGED
             });
             accounts.push((segment, account));
         }
         Ok(accounts)
     }
 
-    /// The number for the next segment, as last written.
-    pub fn next_segment(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<u64, EngineError> {
-        Ok(number(self.databases.meta.get(txn, KEY_NEXT_SEGMENT).map_err(from_heed)?, KEY_NEXT_SEGMENT)?.unwrap_or(1))
+    /// The end of the last frame that this transaction has.
+    pub fn applied(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<Position, EngineError> {
+        let stored = self.databases.meta.get(txn, KEY_APPLIED).map_err(from_heed)?;
+        Ok(stored.map(|stored| Position::unseal(KEY_APPLIED, stored)).transpose()?.unwrap_or_default())
     }
 
-    /// Writes the number for the next segment, so that none is ever used twice.
-    pub fn put_next_segment(&self, txn: &mut RwTxn<'_>, next: u64) -> Result<(), EngineError> {
+    /// Writes the end of the last frame that this transaction has.
+    pub fn put_applied(&self, txn: &mut RwTxn<'_>, applied: Position) -> Result<(), EngineError> {
         let mut stored = Vec::new();
-        layout::seal(KEY_NEXT_SEGMENT, &next.to_be_bytes(), &mut stored);
-        self.databases.meta.put(txn, KEY_NEXT_SEGMENT, &stored).map_err(from_heed)
+        applied.seal(KEY_APPLIED, &mut stored);
+        self.databases.meta.put(txn, KEY_APPLIED, &stored).map_err(from_heed)
+    }
+
+    /// Bytes of the map that hold something; pages that can be used again do not count.
+    pub fn map_used(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<u64, EngineError> {
+        let Databases { records, bodies, segments, meta } = self.databases;
+        let mut used = 0;
+        for table in [records, bodies, segments, meta] {
+            let stat = table.stat(txn).map_err(from_heed)?;
+            let pages = (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64;
+            used += (pages + UNCOUNTED_PAGES / 4) * u64::from(stat.page_size);
+        }
+        Ok(used)
     }
 }
 
@@ -153,7 +174,9 @@ fn lock(path: &Path) -> Result<File, EngineError> {
 }
 
 fn open_lmdb(folder: &Path, options: &LmdbOptions) -> Result<Env<WithoutTls>, EngineError> {
-    let map_bytes = options.map_bytes_max.max(MAP_STEP_BYTES) / MAP_STEP_BYTES * MAP_STEP_BYTES;
+    let reserve = (options.overlay_bytes_max as u64).saturating_mul(MAP_RESERVE_PER_OVERLAY_BYTE);
+    let map_bytes = options.map_bytes_max.saturating_add(reserve).saturating_add(MAP_RESERVE_BYTES);
+    let map_bytes = map_bytes / MAP_STEP_BYTES * MAP_STEP_BYTES;
     let map_bytes = usize::try_from(map_bytes)
         .map_err(|_| EngineError::Io(format!("map_bytes_max: this machine cannot address {map_bytes} bytes")))?;
     let mut open = EnvOpenOptions::new().read_txn_without_tls();
@@ -235,7 +258,7 @@ mod tests {
         assert!(!check_format(None, true).unwrap());
         assert!(check_format(None, false).is_err());
         let refusal = check_format(Some(&stored(FORMAT + 1)), false).unwrap_err().to_string();
-        assert!(refusal.contains("format 2"), "{refusal}");
+        assert!(refusal.contains(&format!("format {}", FORMAT + 1)), "{refusal}");
     }
 
     #[test]

@@ -8,14 +8,17 @@
 //! | `records` | the record's key | value, CRC |
 //! | `bodies` | the body's key | `0`, content, CRC; or `1`, segment, offset, length, content's CRC, CRC |
 //! | `segments` | segment | end, live bytes, live bodies, CRC |
-//! | `meta` | `format`, `next-segment` | a number, CRC |
+//! | `meta` | `format` | a number, CRC |
+//! | `meta` | `applied` | segment, end and number of the last frame that is in LMDB, CRC |
 //!
 //! A body's content has one checksum, of key and content, wherever it lies; only a read of the whole can check it.
 
 use postrider_engine::{EngineError, KEY_BYTES_MAX};
 
+use crate::{run::Position, segment_file::HEADER_BYTES};
+
 /// The version of the store's layout, counted up with every change that an older program would misread.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
 const CHECKSUM_BYTES: usize = 4;
 const TAG_INLINE: u8 = 0;
@@ -48,9 +51,9 @@ pub(crate) enum StoredBody<'a> {
 /// What is known of a segment file without reading it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SegmentAccount {
-    /// The first byte past what transactions have committed; what lies behind it is waste.
+    /// The end of the last frame that has been applied.
     pub end: u64,
-    /// Bytes of entries that a key names.
+    /// Bytes of bodies that a key names. All others are dead: bodies that were deleted, and whatever else frames hold.
     pub live_bytes: u64,
     /// Bodies that a key names.
     pub live_bodies: u64,
@@ -58,8 +61,24 @@ pub(crate) struct SegmentAccount {
 
 /// The checksum of a key and what is stored under it.
 pub(crate) fn checksum(key: &[u8], value: &[u8]) -> u32 {
+    // Summing takes eight aligned bytes at a time and single ones before and after. So it is quicker to put the small
+    // pieces together first.
+    let mut joined = Joined([0; JOINED_BYTES]);
+    let length = key.len() + value.len();
+    if let Some(all) = joined.0.get_mut(..length) {
+        let (front, back) = all.split_at_mut(key.len());
+        front.copy_from_slice(key);
+        back.copy_from_slice(value);
+        return crc32c::crc32c(all);
+    }
     crc32c::crc32c_append(crc32c::crc32c(key), value)
 }
+
+/// Keys and values up to this many bytes together are put together to be summed.
+const JOINED_BYTES: usize = 256;
+
+#[repr(align(8))]
+struct Joined([u8; JOINED_BYTES]);
 
 /// Refuses a key outside the bounds of every engine.
 pub(crate) fn check_key(key: &[u8]) -> Result<(), EngineError> {
@@ -154,6 +173,14 @@ pub(crate) fn check_inline_body(key: &[u8], stored: &[u8]) -> Result<(), EngineE
 }
 
 impl SegmentAccount {
+    /// Stands for an account that cannot be read, as if all were live, so that compaction lets the segment be.
+    pub const DAMAGED: Self = Self { end: 0, live_bytes: u64::MAX, live_bodies: u64::MAX };
+
+    /// Bytes that compaction could win back.
+    pub fn dead_bytes(&self) -> u64 {
+        self.end.saturating_sub(HEADER_BYTES).saturating_sub(self.live_bytes)
+    }
+
     /// Puts the account into `stored`.
     pub fn seal(&self, segment: u64, stored: &mut Vec<u8>) {
         let mut value = [0; 24];
@@ -180,7 +207,25 @@ impl SegmentAccount {
     }
 }
 
+impl Position {
+    /// Puts the position into `stored`.
+    pub fn seal(&self, key: &[u8], stored: &mut Vec<u8>) {
+        let value = [self.segment, self.end, self.sequence].map(u64::to_be_bytes).concat();
+        seal(key, &value, stored);
+    }
+
+    /// Reads a position.
+    pub fn unseal(key: &[u8], stored: &[u8]) -> Result<Self, EngineError> {
+        let mut fields = Fields(unseal("setting", key, stored)?);
+        let position = (|| {
+            Some(Self { segment: fields.number::<8>()?, end: fields.number::<8>()?, sequence: fields.number::<8>()? })
+        })();
+        position.ok_or_else(|| damaged("setting", key))
+    }
+}
+
 /// Fixed fields, taken from the front.
+#[derive(Debug)]
 pub(crate) struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {

@@ -3,26 +3,43 @@
 /// Bounds and choices of an [`LmdbEngine`](crate::LmdbEngine). Any of them may differ from one opening to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LmdbOptions {
-    /// Address space reserved for the map of LMDB's file, in bytes, and so the most that the file can grow to.
-    /// It costs no memory and no disk until used. Default 1 TiB.
+    /// Bytes of records and small bodies that LMDB's file may hold; commits that could lead beyond are refused. Address
+    /// space is reserved for this and some more, which costs no memory and no disk until used. Default 1 TiB.
     pub map_bytes_max: u64,
     /// Read transactions that may be open at one time: snapshots, and reads under way on all threads. Default 4,096.
     pub readers_max: u32,
-    /// Bodies up to this many bytes are kept in LMDB, larger ones in segment files. Default 16 KiB.
+    /// Bodies up to this many bytes are kept in LMDB, larger ones where the journal has them. Default 1 KiB.
     pub inline_body_bytes_max: usize,
-    /// A segment file that has reached this many bytes gets no more bodies. Default 128 MiB.
+    /// A segment file of the journal that has reached this many bytes gets no more frames. Default 128 MiB.
     pub segment_bytes: u64,
+    /// Zeros are laid out ahead of the journal in steps of at most this many bytes; 0 turns that off. Default 4 MiB.
+    pub growth_bytes_max: u64,
     /// Segment files kept open for reading. Default 256.
     pub segment_files_max: usize,
-    /// Batches that wait are written in one transaction up to this many bytes of keys, values and bodies; a larger
-    /// batch gets a transaction of its own. Default 64 MiB.
-    pub transaction_bytes_max: usize,
-    /// Batches that wait are written in one transaction up to this many changes. Default 100,000.
-    pub transaction_operations_max: usize,
+    /// Batches that wait are written in one frame up to this many bytes of keys, values and bodies; a larger batch gets
+    /// a frame of its own. Default 64 MiB.
+    pub frame_bytes_max: usize,
+    /// Batches that wait are written in one frame up to this many changes. Default 100,000.
+    pub frame_operations_max: usize,
+    /// Changes are written to LMDB when those that wait take this many bytes of memory. Default 8 MiB.
+    pub apply_bytes: usize,
+    /// Changes are written to LMDB when the first has waited for this many milliseconds. Default 200.
+    pub apply_milliseconds: u64,
+    /// Commits wait while changes that are not yet in LMDB take more than this many bytes of memory. Default 32 MiB.
+    pub overlay_bytes_max: usize,
+    /// Bodies that lie near one another are read at one time, up to this many bytes. Default 1 MiB.
+    pub body_read_bytes_max: u64,
+    /// Bodies lie near one another if no more than this many bytes lie between them. Default 64 KiB.
+    pub body_read_gap_bytes_max: u64,
     /// Compaction rewrites a segment of whose bytes fewer than this percentage are live. Default 50.
     pub compact_live_percent: u8,
-    /// Compaction moves bodies in transactions of about this many bytes. Default 8 MiB.
-    pub compact_transaction_bytes: usize,
+    /// Compaction moves bodies in frames of about this many bytes. Default 4 MiB.
+    pub compact_frame_bytes: usize,
+    /// Segments are rewritten without being asked to only if that wins at least this many bytes. Default 8 MiB.
+    pub compact_dead_bytes_min: u64,
+    /// Rewriting a segment without being asked to waits, before each step, until there has been no commit for this many
+    /// milliseconds, or for a hundred times as long. Default 20.
+    pub compact_idle_milliseconds: u64,
     /// Records and bodies that verification reads in one read transaction before it begins another, so that it
     /// does not keep space from being reused. Default 10,000.
     pub verify_transaction_records: usize,
@@ -35,13 +52,21 @@ impl Default for LmdbOptions {
         Self {
             map_bytes_max: 1 << 40,
             readers_max: 4_096,
-            inline_body_bytes_max: 16 << 10,
+            inline_body_bytes_max: 1 << 10,
             segment_bytes: 128 << 20,
+            growth_bytes_max: 4 << 20,
             segment_files_max: 256,
-            transaction_bytes_max: 64 << 20,
-            transaction_operations_max: 100_000,
+            frame_bytes_max: 64 << 20,
+            frame_operations_max: 100_000,
+            apply_bytes: 8 << 20,
+            apply_milliseconds: 200,
+            overlay_bytes_max: 32 << 20,
+            body_read_bytes_max: 1 << 20,
+            body_read_gap_bytes_max: 64 << 10,
             compact_live_percent: 50,
-            compact_transaction_bytes: 8 << 20,
+            compact_frame_bytes: 4 << 20,
+            compact_dead_bytes_min: 8 << 20,
+            compact_idle_milliseconds: 20,
             verify_transaction_records: 10_000,
             verify_faults_max: 1_000,
         }

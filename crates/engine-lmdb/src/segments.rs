@@ -1,25 +1,33 @@
 //! The segment files there are: who may read them, and when they go.
 //!
-//! The table of segments is immutable and replaced as a whole. A reader takes the table that belongs to its
-//! transaction and so holds every segment the transaction can name. A segment that compaction has emptied is taken
-//! out of the table and marked; its file is unlinked when the last reader that holds it lets go. No epochs are
+//! The table of segments is immutable and replaced as a whole, as a part of the overlay's published state. A reader
+//! takes that with its transaction and so holds every segment the two can name. A segment in which nothing is left is
+//! taken out of the table and marked; its file is unlinked when the last reader that holds it lets go. No epochs are
 //! counted, and no reader is ever waited for.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     fs::{self, File},
+    io::IoSlice,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use postrider_engine::EngineError;
 
-use crate::{error::at, segment_file};
+use crate::{
+    disk::{self, Disk},
+    error::at,
+    segment_file::SegmentHeader,
+};
 
 const EXTENSION: &str = "segment";
+/// Buffers kept for reading, and the largest that is.
+const BUFFERS_MAX: usize = 8;
+const BUFFER_BYTES_MAX: usize = 2 << 20;
 
 /// One segment file.
 #[derive(Debug)]
@@ -32,6 +40,11 @@ impl Segment {
     /// Its file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Has the file removed when the last reader that may name something in it lets go.
+    pub fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
     }
 }
 
@@ -49,80 +62,111 @@ impl Drop for Segment {
 /// The segments by number.
 pub(crate) type SegmentTable = BTreeMap<u64, Arc<Segment>>;
 
-/// All segments, and the files kept open.
+/// The folder of segments, and the files and buffers kept for reading.
 #[derive(Debug)]
 pub(crate) struct Segments {
     folder: PathBuf,
-    table: RwLock<Arc<SegmentTable>>,
     /// The file used last stands last.
     files: Mutex<VecDeque<(u64, Arc<File>)>>,
     files_max: usize,
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Segments {
-    /// Finds the segment files in a folder, and removes those that `known` does not name: what a crash left of a
-    /// transaction that was not committed, or of a segment that was emptied.
-    pub fn open(folder: &Path, known: &[u64], files_max: usize) -> Result<Self, EngineError> {
-        let mut table = SegmentTable::new();
-        for number in known {
-            table.insert(*number, new_segment(folder, *number));
+    /// The segments in a folder.
+    pub fn new(folder: &Path, files_max: usize) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            files: Mutex::default(),
+            files_max: files_max.max(1),
+            buffers: Mutex::default(),
         }
-        let kept: HashSet<&Path> = table.values().map(|segment| segment.path.as_path()).collect();
-        for found in fs::read_dir(folder).map_err(at(folder))? {
-            let path = found.map_err(at(folder))?.path();
-            let is_segment = path.extension().is_some_and(|extension| extension == EXTENSION);
-            if is_segment && !kept.contains(path.as_path()) {
-                tracing::info!(path = %path.display(), "removing a segment that holds nothing");
-                fs::remove_file(&path).map_err(at(&path))?;
+    }
+
+    /// The numbers of the segment files that there are, in order.
+    pub fn found(&self) -> Result<Vec<u64>, EngineError> {
+        let mut numbers = Vec::new();
+        for found in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
+            let path = found.map_err(at(&self.folder))?.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            if let Some(number) = stem.filter(|number| self.path(*number) == path) {
+                numbers.push(number);
             }
         }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The table of the segments that hold something.
+    pub fn table(&self, known: impl Iterator<Item = u64>) -> SegmentTable {
+        let table: SegmentTable = known.map(|number| (number, self.segment(number))).collect();
         for segment in table.values().filter(|segment| !segment.path.exists()) {
             // The rest of the store can still be read; reads of these bodies and `verify` report it.
             tracing::error!(path = %segment.path.display(), "a segment file with bodies in it is missing");
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            table: RwLock::new(Arc::new(table)),
-            files: Mutex::default(),
-            files_max: files_max.max(1),
-        })
+        table
     }
 
-    /// The table as it is now.
-    pub fn table(&self) -> Arc<SegmentTable> {
-        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    /// Removes a segment file that holds nothing: what a crash left of one that was begun or emptied.
+    pub fn remove(&self, number: u64) -> Result<(), EngineError> {
+        let path = self.path(number);
+        tracing::info!(path = %path.display(), "removing a segment that holds nothing");
+        fs::remove_file(&path).map_err(at(&path))
     }
 
-    /// Makes the file of a new segment, with its header, and enters it in the table. Its name is durable after.
-    pub fn create(&self, number: u64) -> Result<File, EngineError> {
-        let segment = new_segment(&self.folder, number);
-        let path = segment.path.clone();
-        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(at(&path))?;
-        let written = std::os::unix::fs::FileExt::write_all_at(&file, &segment_file::header(number), 0)
-            .map_err(at(&path))
-            .and_then(|()| crate::environment::sync_folder(&self.folder));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&path);
-            return Err(error);
+    /// Makes the file of a new segment, with its header, and opens it twice, for two threads that write to it. Its name
+    /// is durable after; its header is with its first frame.
+    pub fn create(&self, header: &SegmentHeader, disk: &dyn Disk) -> Result<(Arc<Segment>, [File; 2]), EngineError> {
+        let segment = self.segment(header.number);
+        let path = &segment.path;
+        let file = File::options().read(true).write(true).create_new(true).open(path).map_err(at(path))?;
+        let encoded = header.encode();
+        let written = disk::write_all(disk, &file, &mut [IoSlice::new(&encoded)], 0)
+            .map_err(at(path))
+            .and_then(|()| crate::environment::sync_folder(&self.folder))
+            .and_then(|()| File::options().write(true).open(path).map_err(at(path)));
+        match written {
+            Ok(second) => Ok((segment, [file, second])),
+            Err(error) => {
+                let _ = fs::remove_file(path);
+                Err(error)
+            }
         }
-        self.change(|table| drop(table.insert(number, segment)));
-        Ok(file)
     }
 
-    /// Takes a segment that nothing names any more out of the table; the file goes when its last reader does.
-    pub fn retire(&self, number: u64) {
-        if let Some(segment) = self.table().get(&number) {
-            segment.is_retired.store(true, Ordering::Release);
+    /// A segment's file for reading, past the table: for work at opening and for compaction.
+    pub fn open_file(&self, number: u64) -> Result<File, EngineError> {
+        let path = self.path(number);
+        File::open(&path).map_err(at(&path))
+    }
+
+    /// Where a segment's file is.
+    pub fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:016}.{EXTENSION}"))
+    }
+
+    fn segment(&self, number: u64) -> Arc<Segment> {
+        Arc::new(Segment { path: self.path(number), is_retired: AtomicBool::new(false) })
+    }
+
+    /// A buffer to read into; its length and content are whatever the last reader left.
+    pub fn take_buffer(&self) -> Vec<u8> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Gives a buffer back. New memory costs more than reading into it, so some is kept.
+    pub fn give_buffer(&self, buffer: Vec<u8>) {
+        if buffer.capacity() <= BUFFER_BYTES_MAX {
+            let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+            if buffers.len() < BUFFERS_MAX {
+                buffers.push(buffer);
+            }
         }
+    }
+
+    /// Lets go of a file that is kept open. An open file keeps its space.
+    pub fn close(&self, number: u64) {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).retain(|(open, _)| *open != number);
-        self.change(|table| drop(table.remove(&number)));
-    }
-
-    fn change(&self, change: impl FnOnce(&mut SegmentTable)) {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = SegmentTable::clone(&table);
-        change(&mut next);
-        *table = Arc::new(next);
     }
 
     /// The file of a segment of `table`, open for reading.
@@ -140,7 +184,8 @@ impl Segments {
             }
             Err(error) => return Err(at(&segment.path)(error)),
         };
-        if !segment_file::has_header(&file, number).map_err(at(&segment.path))? {
+        let header = SegmentHeader::read(&file).map_err(at(&segment.path))?;
+        if header.is_none_or(|header| header.number != number) {
             return Err(EngineError::Damaged(format!("{}: this is not segment {number}", segment.path.display())));
         }
         let file = Arc::new(file);
@@ -164,9 +209,4 @@ impl Segments {
         files.push_back(entry);
         Some(file)
     }
-}
-
-fn new_segment(folder: &Path, number: u64) -> Arc<Segment> {
-    let path = folder.join(format!("{number:016}.{EXTENSION}"));
-    Arc::new(Segment { path, is_retired: AtomicBool::new(false) })
 }

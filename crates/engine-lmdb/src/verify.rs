@@ -2,19 +2,21 @@
 //!
 //! The walk renews its read transaction every so many records, so that a verification of hours does not keep LMDB
 //! from reusing pages. What changes meanwhile is checked in the state in which the walk meets it. The accounts can be
-//! compared with what was counted only if nothing was committed during the walk over the bodies.
+//! compared with what was counted only if nothing was applied during the walk over the bodies.
+//!
+//! It walks LMDB alone, after having had applied what was committed before.
 
 use std::{collections::BTreeMap, ops::Bound};
 
 use postrider_engine::EngineError;
 
 use crate::{
-    Shared,
+    Shared, bodies,
     environment::Table,
     error::from_heed,
     layout::{self, Fields, Location, SegmentAccount, StoredBody},
-    read::{self, View},
-    segment_file::{self, HEADER_BYTES},
+    segment_file::HEADER_BYTES,
+    view::View,
 };
 
 /// Bytes of a body that are read at one time.
@@ -22,6 +24,7 @@ const READ_BYTES: usize = 1 << 20;
 
 /// Walks everything; one line for each fault.
 pub(crate) fn verify(shared: &Shared) -> Result<Vec<String>, EngineError> {
+    shared.overlay.flush()?;
     let mut verification = Verification { shared, faults: Vec::new(), counted: BTreeMap::new(), buffer: Vec::new() };
     let databases = shared.environment.databases;
     verification.walk(databases.records, |_, _, key, stored| layout::unseal("record", key, stored).map(drop))?;
@@ -66,7 +69,7 @@ impl<'a> Verification<'a> {
         let mut last: Option<Vec<u8>> = None;
         loop {
             self.shared.check_open()?;
-            let view = View::open(self.shared, || self.shared.environment.env.read_txn())?;
+            let view = View::now(self.shared)?;
             let start = last.take().map_or(Bound::Unbounded, Bound::Excluded);
             let range = (start.as_ref().map(Vec::as_slice), Bound::Unbounded);
             let step = self.shared.options.verify_transaction_records.max(1);
@@ -90,7 +93,7 @@ impl<'a> Verification<'a> {
             StoredBody::Inline(_) => layout::check_inline_body(key, stored),
             StoredBody::Segment(location) => {
                 let account = self.counted.entry(location.segment).or_default();
-                account.live_bytes += segment_file::entry_bytes(key, location.length);
+                account.live_bytes += location.length;
                 account.live_bodies += 1;
                 account.end = account.end.max(location.offset.saturating_add(location.length));
                 self.body_in_segment(view, key, location)
@@ -105,7 +108,7 @@ impl<'a> Verification<'a> {
         while start < location.length {
             let length = (READ_BYTES as u64).min(location.length - start);
             self.buffer.resize(usize::try_from(length).unwrap_or(READ_BYTES), 0);
-            read::read_at(self.shared, &view.table, key, location, start, &mut self.buffer)?;
+            bodies::read_at(self.shared, &view.state.table, key, location, start, &mut self.buffer)?;
             sum = crc32c::crc32c_append(sum, &self.buffer);
             start += length;
         }
@@ -120,7 +123,7 @@ impl<'a> Verification<'a> {
             let segment = Fields(key).number::<8>().ok_or_else(|| layout::damaged("account of segment", key))?;
             let found = counted.remove(&segment).unwrap_or_default();
             let account = SegmentAccount::unseal(segment, stored)?;
-            verification.shared.segments.file(&view.table, segment)?;
+            verification.shared.segments.file(&view.state.table, segment)?;
             let agrees = (account.live_bytes, account.live_bodies) == (found.live_bytes, found.live_bodies)
                 && account.end >= found.end.max(HEADER_BYTES);
             if is_quiet && !agrees {

@@ -5,8 +5,8 @@ use postrider_engine::{
     conformance::{content, values, wait},
 };
 
-use super::{everything, fresh, small};
-use crate::LmdbOptions;
+use super::{everything, fresh, fresh_on_test_disk, small};
+use crate::{LmdbEngine, LmdbOptions};
 
 fn large_record(number: u8) -> Batch {
     let mut batch = Batch::new();
@@ -39,7 +39,7 @@ fn a_full_map_refuses_commits_and_recovers_after_deletions() {
 
 #[test]
 fn a_batch_too_large_for_what_is_left_does_not_take_others_with_it() {
-    let options = LmdbOptions { map_bytes_max: 2 << 20, transaction_bytes_max: 64 << 20, ..small() };
+    let options = LmdbOptions { map_bytes_max: 2 << 20, frame_bytes_max: 64 << 20, ..small() };
     let (_folder, engine) = fresh(options);
     let mut giant = Batch::new();
     giant.put(b"giant", content(1, 4 << 20));
@@ -52,4 +52,34 @@ fn a_batch_too_large_for_what_is_left_does_not_take_others_with_it() {
         assert_eq!(answer.is_ok(), position % 2 == 0, "batch {position}: {answer:?}");
     }
     assert_eq!(wait(values(&*engine, &[b"giant", b"small"])), [None, Some(b"1".to_vec())]);
+}
+
+#[test]
+fn what_cannot_be_applied_is_served_and_applied_later() {
+    let (folder, engine, disk) = fresh_on_test_disk(small());
+    disk.fail_applying(Some(std::io::ErrorKind::StorageFull));
+    let mut taken = 0_u8;
+    let refusal = loop {
+        let mut batch = Batch::new();
+        batch.put([taken], content(taken.into(), 3_000));
+        match wait(engine.commit(batch)) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refusal, EngineError::Full(_)), "{refusal}");
+    assert!(taken > 5, "{taken}");
+    let before = everything(&*engine);
+    assert_eq!(before[0].len(), usize::from(taken));
+    disk.fail_applying(None);
+    engine.shared.overlay.flush().unwrap();
+    assert_eq!(everything(&*engine), before);
+    wait(engine.commit(large_record(200))).unwrap();
+    // What cannot be applied when the engine is closed is applied at the next opening.
+    disk.fail_applying(Some(std::io::ErrorKind::StorageFull));
+    let before = everything(&*engine);
+    drop(engine);
+    let engine = LmdbEngine::open(folder.path(), small()).unwrap();
+    assert_eq!(everything(&*engine), before);
+    assert_eq!(wait(engine.verify()).unwrap(), Vec::<String>::new());
 }

@@ -10,12 +10,15 @@ use postrider_engine::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use super::{everything, faults::Point, small};
+use super::{
+    disk::{Fault, TestDisk},
+    everything, small,
+};
 use crate::LmdbEngine;
 
 /// A change, with keys and contents by number.
 #[derive(Debug, Clone)]
-enum Change {
+pub(super) enum Change {
     Put(u8, u16),
     Delete(u8),
     DeleteRange(u8, u8),
@@ -34,20 +37,15 @@ enum Step {
     /// Several batches, all submitted before the first is waited for.
     CommitTogether(Vec<Vec<Change>>),
     /// A commit while a failure is injected.
-    CommitFailing(Vec<Change>, Failure),
+    CommitFailing(Vec<Change>, Fault),
     OpenSnapshot,
+    /// Waits until all is applied.
+    Flush,
     Compact,
     Reopen,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Failure {
-    SegmentWrite,
-    SegmentFull,
-    Commit,
-}
-
-fn change() -> impl Strategy<Value = Change> {
+pub(super) fn change() -> impl Strategy<Value = Change> {
     // Contents are short (in LMDB), longer (in a segment), or longer than a segment.
     let content = prop_oneof![4 => 0..100_u16, 4 => 101..20_000_u16, 1 => Just(u16::MAX)];
     let key = 0..12_u8;
@@ -64,18 +62,19 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let failure = prop_oneof![Just(Failure::SegmentWrite), Just(Failure::SegmentFull), Just(Failure::Commit)];
+    let fault = prop_oneof![Just(Fault::Write), Just(Fault::WriteFull), Just(Fault::Sync)];
     prop_oneof![
         8 => vec(change(), 0..8).prop_map(Step::Commit),
         3 => vec(vec(change(), 0..5), 2..6).prop_map(Step::CommitTogether),
-        2 => (vec(change(), 1..8), failure).prop_map(|(changes, failure)| Step::CommitFailing(changes, failure)),
+        2 => (vec(change(), 1..8), fault).prop_map(|(changes, fault)| Step::CommitFailing(changes, fault)),
         1 => Just(Step::OpenSnapshot),
+        2 => Just(Step::Flush),
         2 => Just(Step::Compact),
         1 => Just(Step::Reopen),
     ]
 }
 
-fn batch(changes: &[Change], model: &MemoryEngine) -> Batch {
+pub(super) fn batch(changes: &[Change], model: &MemoryEngine) -> Batch {
     let key = |number: u8| vec![number / 4, number];
     let value = |number: u16| content(number.into(), number.into());
     let mut batch = Batch::new();
@@ -102,14 +101,15 @@ fn batch(changes: &[Change], model: &MemoryEngine) -> Batch {
 struct Pair {
     folder: tempfile::TempDir,
     engine: Arc<LmdbEngine>,
+    disk: Arc<TestDisk>,
     model: MemoryEngine,
     snapshot: Option<(Box<dyn Read>, Box<dyn Read>)>,
 }
 
 impl Pair {
     fn new() -> Self {
-        let (folder, engine) = super::fresh(small());
-        Self { folder, engine, model: MemoryEngine::new(), snapshot: None }
+        let (folder, engine, disk) = super::fresh_on_test_disk(small());
+        Self { folder, engine, disk, model: MemoryEngine::new(), snapshot: None }
     }
 
     fn run(&mut self, step: &Step) {
@@ -126,7 +126,8 @@ impl Pair {
                     same_answer(&wait(answer), &wait(self.model.commit(batch)));
                 }
             }
-            Step::CommitFailing(changes, failure) => self.commit_failing(changes, *failure),
+            Step::CommitFailing(changes, fault) => self.commit_failing(changes, *fault),
+            Step::Flush => self.engine.shared.overlay.flush().unwrap(),
             Step::OpenSnapshot => {
                 let model = wait(self.model.snapshot()).unwrap();
                 self.snapshot = Some((wait(self.engine.snapshot()).unwrap(), model));
@@ -137,16 +138,11 @@ impl Pair {
         self.compare();
     }
 
-    fn commit_failing(&self, changes: &[Change], failure: Failure) {
+    fn commit_failing(&self, changes: &[Change], fault: Fault) {
         let batch = batch(changes, &self.model);
-        let (point, error) = match failure {
-            Failure::SegmentWrite => (Point::SegmentWrite, EngineError::Io("injected".to_owned())),
-            Failure::SegmentFull => (Point::SegmentWrite, EngineError::Full("injected".to_owned())),
-            Failure::Commit => (Point::Commit, EngineError::Io("injected".to_owned())),
-        };
-        self.engine.shared.faults.set(Some((point, error)));
+        self.disk.fail_once(Some(fault));
         let answer = wait(self.engine.commit(batch.clone()));
-        self.engine.shared.faults.set(None);
+        self.disk.fail_once(None);
         if !matches!(answer, Err(EngineError::Io(_) | EngineError::Full(_))) {
             // The batch did not come as far as the failure.
             same_answer(&answer, &wait(self.model.commit(batch)));
@@ -158,7 +154,8 @@ impl Pair {
         // The engine must be gone before the folder is free, so something stands in for it meanwhile.
         let (_elsewhere, stand_in) = super::fresh(small());
         drop(std::mem::replace(&mut self.engine, stand_in));
-        self.engine = LmdbEngine::open(self.folder.path(), small()).unwrap();
+        let disk = Arc::clone(&self.disk);
+        self.engine = LmdbEngine::open_on(self.folder.path(), small(), disk).unwrap();
     }
 
     fn compare(&self) {
@@ -195,8 +192,9 @@ proptest! {
             ..Batch::new()
         };
         wait(pair.engine.commit(all)).unwrap();
+        pair.snapshot = None;
         wait(pair.engine.compact()).unwrap();
         prop_assert_eq!(wait(pair.engine.statistics()).unwrap().bytes_dead, 0);
-        prop_assert_eq!(super::segment_files(pair.folder.path()).len(), 0);
+        super::eventually("all files are gone", || super::segment_files(pair.folder.path()).is_empty());
     }
 }
