@@ -32,8 +32,8 @@ const KEPT_BYTES_MAX: usize = 4 * 1024;
 pub async fn serve<S: Stream>(transport: Transport<S>, service: Arc<ImapService>) {
     let mut session = Session::new(transport, service);
     let ended = session.run().await;
-    session.say_goodbye(ended).await;
-    session.transport.close().await;
+    session.say_goodbye(ended);
+    session.transport.close_with(&session.out).await;
 }
 
 /// Somebody who is logged in.
@@ -45,7 +45,7 @@ pub(crate) struct User {
 /// Why a session ends.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// The client logged out, and was told goodbye.
+    /// The client logged out, and is told goodbye.
     LoggedOut,
     /// The server ends it; the client is told why.
     Bye(String),
@@ -162,7 +162,7 @@ impl<S: Stream> Session<S> {
         let result = match self.check_state(facts) {
             Ok(()) => match body {
                 CommandBody::StartTls => return self.start_tls(&tag).await,
-                CommandBody::Logout => return self.logout(&tag).await,
+                CommandBody::Logout => return Err(self.logout(&tag)),
                 body => self.perform(&tag, body).await,
             },
             Err(failure) => Err(failure),
@@ -384,14 +384,13 @@ impl<S: Stream> Session<S> {
         Ok(())
     }
 
-    async fn say_goodbye(&mut self, ended: End) {
+    /// Writes the last words, which the end of the connection takes along.
+    fn say_goodbye(&mut self, ended: End) {
         match ended {
             End::LoggedOut => {}
-            End::Bye(text) => {
-                self.status(None, Status::Bye, None, &text);
-                let _ = self.flush().await;
-            }
+            End::Bye(text) => self.status(None, Status::Bye, None, &text),
             End::Connection(error) => {
+                self.out.clear();
                 tracing::debug!(peer = %self.transport.peer().remote, %error, "IMAP connection ended");
             }
         }

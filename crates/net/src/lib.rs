@@ -15,6 +15,7 @@ mod listener;
 mod local;
 mod shutdown;
 mod tls;
+mod tls_stream;
 mod transport;
 
 pub use clock::{Clock, SystemClock, TestClock};

@@ -19,7 +19,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::server::TlsStream;
+
+use crate::tls_stream::TlsStream;
 
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,8 @@ impl Configurations {
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
         unnamed.ticketer = ring::Ticketer::new()?;
+        // One for the next connection; a session that resumes gets another.
+        unnamed.send_tls13_tickets = 1;
         let named = |name: &[u8]| {
             let mut configuration = unnamed.clone();
             configuration.alpn_protocols = vec![name.to_vec()];
@@ -143,7 +146,7 @@ impl TlsAcceptor {
             ApplicationProtocol::Imap => &current.imap,
             ApplicationProtocol::Pop3 => &current.pop3,
         };
-        tokio_rustls::TlsAcceptor::from(Arc::clone(configuration)).accept(stream).await
+        TlsStream::accept(stream, Arc::clone(configuration)).await
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     future::Future,
-    io::{self, IoSlice, Read, Write},
+    io::{self, BufRead, IoSlice, Write},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -102,9 +102,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// Gives decrypted bytes out. Returns whether it was the end of what the client says.
     fn take_plaintext(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
         while buffer.remaining() > 0 {
-            match self.connection.reader().read(buffer.initialize_unfilled()) {
-                Ok(0) => return Ok(true),
-                Ok(count) => buffer.advance(count),
+            let mut reader = self.connection.reader();
+            match reader.fill_buf() {
+                Ok([]) => return Ok(true),
+                Ok(chunk) => {
+                    let (taken, _) = chunk.split_at(chunk.len().min(buffer.remaining()));
+                    buffer.put_slice(taken);
+                    let taken = taken.len();
+                    reader.consume(taken);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -112,16 +118,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         Ok(false)
     }
 
-    /// Sends what waits to be sent.
+    /// Sends some of what waits to be sent.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut writer = Polled { stream: &mut self.stream, cx };
+        match self.connection.write_tls(&mut writer) {
+            Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Sends all that waits to be sent.
+    fn poll_send_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.connection.wants_write() {
-            let mut writer = Polled { stream: &mut self.stream, cx };
-            match self.connection.write_tls(&mut writer) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+            ready!(self.poll_send(cx))?;
         }
         Poll::Ready(Ok(()))
     }
@@ -139,11 +150,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
             if !this.received.is_empty() {
                 if let Err(error) = this.decrypt() {
                     // The alert that says what was wrong, if it can leave at once.
-                    let _ = this.poll_send(cx);
+                    let _ = this.poll_send_all(cx);
                     return Poll::Ready(Err(error));
                 }
             } else if buffer.filled().len() > filled {
-                this.received = BytesMut::new();
                 return Poll::Ready(Ok(()));
             } else if ready!(this.poll_receive(cx))? == 0 {
                 // Many programs leave without close_notify. Our protocols mark their own ends, so a cut is no danger.
@@ -168,14 +178,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_send(cx))?;
+        ready!(this.poll_send_all(cx))?;
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.end();
-        ready!(this.poll_send(cx))?;
+        ready!(this.poll_send_all(cx))?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }

@@ -18,9 +18,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::timeout,
 };
-use tokio_rustls::server::TlsStream;
 
-use crate::tls::TlsAcceptor;
+use crate::{tls::TlsAcceptor, tls_stream::TlsStream};
 
 /// What a connection that waits asks for at once, in bytes.
 const READ_BYTES_MIN: usize = 1024;
@@ -196,6 +195,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
     /// Writes all bytes and flushes them. Fails with [`io::ErrorKind::TimedOut`] when the client takes nothing for
     /// [`Timeouts::write`].
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_unflushed(bytes).await?;
+        self.progress(|stream, cx| Pin::new(stream).poll_flush(cx)).await
+    }
+
+    async fn write_unflushed(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let written = self.progress(|stream, cx| Pin::new(stream).poll_write(cx, rest)).await?;
@@ -204,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
                 _ => return Err(io::ErrorKind::WriteZero.into()),
             };
         }
-        self.progress(|stream, cx| Pin::new(stream).poll_flush(cx)).await
+        Ok(())
     }
 
     /// Answers the client's request for TLS: the positive reply has been written, the handshake follows.
@@ -235,11 +239,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
         self.read_bytes = READ_BYTES_MIN;
     }
 
-    /// Ends the connection: TLS close_notify, then the stream's own end, all within [`Timeouts::close`].
+    /// Ends the connection: TLS close_notify within [`Timeouts::close`], then the stream is let go, which ends it.
     pub async fn close(&mut self) {
+        self.stream.end();
         // The peer may be gone already; there is nobody left to tell.
-        let _ = timeout(self.timeouts.close, self.stream.shutdown()).await;
+        let _ = timeout(self.timeouts.close, self.stream.flush()).await;
         self.stream = MaybeTls::Gone;
+    }
+
+    /// Ends the connection with a last answer, which leaves together with TLS's own end.
+    pub async fn close_with(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() && self.write_unflushed(bytes).await.is_ok() {
+            self.stream.end();
+            let _ = self.progress(|stream, cx| Pin::new(stream).poll_flush(cx)).await;
+        }
+        self.close().await;
     }
 
     /// Waits for one step of output, no longer than the write limit.
@@ -258,8 +272,8 @@ fn timed_out(message: &'static str) -> io::Error {
 }
 
 /// What the handshake agreed on.
-fn details<S>(stream: &TlsStream<S>) -> TlsDetails {
-    let connection = stream.get_ref().1;
+fn details<S: AsyncRead + AsyncWrite + Unpin>(stream: &TlsStream<S>) -> TlsDetails {
+    let connection = stream.connection();
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
         Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -278,15 +292,20 @@ fn details<S>(stream: &TlsStream<S>) -> TlsDetails {
     TlsDetails { version: version.to_owned(), cipher, exporter }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> MaybeTls<S> {
+    /// Nothing more will be written; the other side is told so with the next flush.
+    fn end(&mut self) {
+        if let Self::Tls(stream) = self {
+            stream.end();
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for MaybeTls<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => match Pin::new(stream.as_mut()).poll_read(cx, buffer) {
-                // Many programs leave without close_notify. Our protocols mark their own ends, so a cut is no danger.
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
-                other => other,
-            },
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
             Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }

@@ -22,8 +22,7 @@ pub async fn serve<S: Stream>(transport: Transport<S>, service: Arc<Pop3Service>
     // RFC 1939 §6: without QUIT nothing is deleted. What is left to do is to let the maildrop go, and to say what was not
     // said yet, if anybody still listens.
     session.state = State::Authorization { user: None };
-    let _ = session.flush().await;
-    session.transport.close().await;
+    session.transport.close_with(&session.out).await;
 }
 
 /// The session is over: the client left, was sent away, or the connection broke.

@@ -3,7 +3,7 @@
 //! This crate wires the others together and holds no mail logic: the command line (one file for each
 //! subcommand), the configuration, the control socket, the demo. Nothing below it is global; what a part needs, it is handed here.
 //!
-//! Exit status: 0 when it is done, 1 when `check` found faults, 2 when it could not be done.
+//! Exit status: 0 when it is done, 1 when `check` found faults or `import` could not take every message, 2 when it could not be done.
 
 mod advice;
 mod command;
@@ -12,6 +12,7 @@ mod control;
 mod logging;
 mod serve;
 mod storage;
+mod transfer;
 
 use std::process::ExitCode;
 

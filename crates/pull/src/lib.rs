@@ -1,1 +1,27 @@
 //! Mail fetched from other servers, by POP3 and IMAP, into an account of this one.
+//!
+//! A [`Remote`] says where the mail is, [`connect`] opens the way there, and [`pop3`] and `imap` go it. What they share is the
+//! promise: nothing twice, nothing lost, whatever interrupts a run. It is kept by noting what was fetched in the same
+//! batch that stores it ([`postrider_store::Account::append_noting`]), so that there is never a message without its note or a note without
+//! its message.
+//!
+//! What this crate does not know: where passwords are kept, how a run is asked for, and how it is shown. It is told of the
+//! one by [`Credential`], and tells of itself through [`Observer`] and [`Report`].
+
+mod connect;
+mod error;
+pub mod imap;
+mod located;
+mod observer;
+pub mod pop3;
+mod received;
+mod remote;
+mod report;
+mod running;
+
+pub use connect::{ConnectOptions, Connection, Fingerprint, Trust, connect};
+pub use error::{CertificateProblem, PullError};
+pub use observer::{Observer, Silent};
+pub use remote::{Credential, Protocol, Remote, RemoteError, Security};
+pub use report::{Difference, NotFetched, NotFetchedReason, Report, Verification};
+pub use running::{RunPermit, Running};

@@ -23,8 +23,7 @@ pub async fn serve<S: Stream>(transport: Transport<S>, service: Arc<SmtpService>
     let mut session = Session::new(transport, service, role);
     let End = session.run().await;
     // Content that was not answered was not taken: the client keeps it. What is left is to say what was not said yet.
-    let _ = session.flush().await;
-    session.transport.close().await;
+    session.transport.close_with(&session.out).await;
 }
 
 /// The session is over: the client left, was sent away, or the connection broke.

@@ -40,6 +40,15 @@ impl Chunk {
         self.rows.first().map_or(u32::MAX, |row| row.uid.0)
     }
 
+    pub(crate) fn last_uid(&self) -> Uid {
+        self.rows.last().map_or(Uid(0), |row| row.uid)
+    }
+
+    /// Whether it has the very messages of the other.
+    pub(crate) fn has_messages_of(&self, other: &Self) -> bool {
+        self.rows.len() == other.rows.len() && self.rows.iter().zip(&other.rows).all(|(a, b)| a.uid == b.uid)
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.form == Form::Open
     }
@@ -65,6 +74,16 @@ impl Chunk {
         self.rows.extend(rows);
         self.common = OnceLock::new();
         self.digest = OnceLock::new();
+    }
+
+    /// Replaces rows by their positions; each is still the same message, so only its flags may differ.
+    pub(crate) fn replace_at(&mut self, rows: impl IntoIterator<Item = (usize, Entry)>) {
+        for (position, row) in rows {
+            if let Some(slot) = self.rows.get_mut(position) {
+                *slot = row;
+            }
+        }
+        self.common = OnceLock::new();
     }
 
     /// Replaces the row of the same message; it is still the same message, so only its flags may differ.

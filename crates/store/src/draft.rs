@@ -18,6 +18,7 @@ use crate::{
     change::note::Note,
     chunk::{CHUNK_ROWS, Chunk, Form},
     error::StoreError,
+    flags::FlagBits,
     identifier::{BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid},
     keys,
     message::{DerivedValues, NewMessage},
@@ -220,9 +221,14 @@ impl Draft {
         }
     }
 
+    /// The mod-sequence that [`Self::next_modseq`] will answer.
+    pub(crate) fn modseq_to_come(&self) -> ModSeq {
+        ModSeq(self.state.record.modseq.0 + 1)
+    }
+
     /// Begins a change: the mod-sequence that all it does will carry.
     pub(crate) fn next_modseq(&mut self) -> ModSeq {
-        self.state.record.modseq.0 += 1;
+        self.state.record.modseq = self.modseq_to_come();
         self.state.record.modseq
     }
 
@@ -288,16 +294,21 @@ impl Draft {
         Ok(messages)
     }
 
-    /// A mailbox of the draft whose rows are about to change.
+    /// A mailbox of the draft whose rows change; they will be written.
     fn rows_mut(&mut self, id: MailboxId) -> Result<&mut Mailbox, StoreError> {
-        if self.rows_changed.insert(id)
-            && !self.stored.contains_key(&id)
-            && let Some(messages) = &self.mailbox(id)?.messages
-        {
+        self.remember_stored(id)?;
+        self.rows_changed.insert(id);
+        self.mailbox_mut(id)
+    }
+
+    /// Keeps a mailbox's messages as they are stored, before the first change to them.
+    fn remember_stored(&mut self, id: MailboxId) -> Result<(), StoreError> {
+        let unchanged = !self.rows_changed.contains(&id) && !self.stored.contains_key(&id);
+        if unchanged && let Some(messages) = &self.mailbox(id)?.messages {
             let messages = messages.clone();
             self.stored.insert(id, messages);
         }
-        self.mailbox_mut(id)
+        Ok(())
     }
 
     /// Adds rows to the end of a mailbox; they have its next UIDs.
@@ -314,18 +325,32 @@ impl Draft {
         Ok(())
     }
 
-    /// Replaces rows of a mailbox, whose messages must have been asked for; `rows` ascend.
-    pub(crate) fn replace_entries(&mut self, id: MailboxId, rows: &[(Entry, Entry)]) -> Result<(), StoreError> {
-        let mailbox = self.rows_mut(id)?;
-        for (before, after) in rows {
-            mailbox.record.counts.subtract(before);
-            mailbox.record.counts.add(after);
-        }
+    /// Changes the flags of messages of a mailbox, whose messages must have been asked for: `change` gets each row of
+    /// `uids` and answers its new flags, if they change. Answers which messages changed; they have `modseq` then.
+    pub(crate) fn update_flags(
+        &mut self,
+        id: MailboxId,
+        uids: &UidSet,
+        modseq: ModSeq,
+        mut change: impl FnMut(&Entry) -> Option<FlagBits>,
+    ) -> Result<UidSet, StoreError> {
+        self.remember_stored(id)?;
+        let mailbox = self.state.mailbox_mut(id).ok_or(StoreError::NoMailbox)?;
+        let mut changed = UidSet::new();
+        let counts = &mut mailbox.record.counts;
         if let Some(messages) = &mut mailbox.messages {
-            let after: Vec<Entry> = rows.iter().map(|(_, after)| *after).collect();
-            messages.replace(&after);
+            messages.update(uids, |entry| {
+                let after = Entry { flags: change(entry)?, modseq, ..*entry };
+                counts.subtract(entry);
+                counts.add(&after);
+                changed.push(entry.uid);
+                Some(after)
+            });
         }
-        Ok(())
+        if !changed.is_empty() {
+            self.rows_mut(id)?;
+        }
+        Ok(changed)
     }
 
     /// Removes rows of a mailbox, whose messages must have been asked for, and whatever no other mailbox holds then.

@@ -125,7 +125,22 @@ impl Snapshot {
 
     /// Takes over the rows of `uids` from a newer snapshot; messages that it does not have stay as they are.
     pub fn adopt(&mut self, newer: &Self, uids: &UidSet) {
-        let rows: Vec<Entry> = newer.select(uids).map(|(_, entry)| *entry).collect();
+        let mut rest = Vec::new();
+        let mut candidates = newer.chunks.iter().peekable();
+        for chunk in &mut self.chunks {
+            while candidates.next_if(|newer| newer.first_uid() < chunk.first_uid()).is_some() {}
+            // Where all messages of a chunk are meant it is taken over as it is: later comparisons skip it then.
+            match candidates.peek() {
+                Some(newer)
+                    if uids.covers(Uid(chunk.first_uid()), chunk.last_uid()) && chunk.has_messages_of(newer) =>
+                {
+                    *chunk = Arc::clone(newer);
+                }
+                _ => rest.push((chunk.first_uid(), chunk.last_uid().0)),
+            }
+        }
+        let rest = uids.intersection(&UidSet::from_ranges(rest));
+        let rows: Vec<Entry> = newer.select(&rest).map(|(_, entry)| *entry).collect();
         self.replace(&rows);
     }
 
@@ -190,6 +205,23 @@ impl Snapshot {
             self.chunks.push(Arc::new(Chunk::new(form, rows.to_vec())));
         }
         self.count();
+    }
+
+    /// Shows each row of `uids` to `change` and puts what it answers in its place: the same message with other flags.
+    pub(crate) fn update(&mut self, uids: &UidSet, mut change: impl FnMut(&Entry) -> Option<Entry>) {
+        let mut changed: Vec<(usize, Entry)> = Vec::new();
+        for chunk in &mut self.chunks {
+            let (first, last) = (Uid(chunk.first_uid()), chunk.last_uid());
+            if !uids.overlaps(first, last) {
+                continue;
+            }
+            let all = uids.covers(first, last);
+            let rows = chunk.rows().iter().enumerate().filter(|(_, row)| all || uids.contains(row.uid));
+            changed.extend(rows.filter_map(|(position, row)| Some((position, change(row)?))));
+            if !changed.is_empty() {
+                Arc::make_mut(chunk).replace_at(changed.drain(..));
+            }
+        }
     }
 
     /// Replaces rows by UID; both lists ascend. Rows that are not here are passed over.

@@ -49,6 +49,12 @@ impl UidSet {
         after > 0 && self.ranges.get(after - 1).is_some_and(|range| uid.0 <= range.1)
     }
 
+    /// Whether all UIDs from `low` to `high` are in it.
+    pub fn covers(&self, low: Uid, high: Uid) -> bool {
+        let after = self.ranges.partition_point(|&(start, _)| start <= low.0);
+        after.checked_sub(1).and_then(|index| self.ranges.get(index)).is_some_and(|&(_, end)| high.0 <= end)
+    }
+
     /// Whether any UID from `low` to `high` is inside.
     pub fn overlaps(&self, low: Uid, high: Uid) -> bool {
         let after = self.ranges.partition_point(|range| range.0 <= high.0);

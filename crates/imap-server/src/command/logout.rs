@@ -5,10 +5,9 @@ use postrider_imap_proto::encode::Status;
 use crate::session::{End, Session, Stream};
 
 impl<S: Stream> Session<S> {
-    pub(crate) async fn logout(&mut self, tag: &str) -> Result<(), End> {
+    pub(crate) fn logout(&mut self, tag: &str) -> End {
         self.status(None, Status::Bye, None, "Until next time");
         self.status(Some(tag), Status::Ok, None, "Logged out");
-        self.flush().await?;
-        Err(End::LoggedOut)
+        End::LoggedOut
     }
 }

@@ -12,6 +12,9 @@ use crate::{
     session::{Session, Stream},
 };
 
+/// Messages that are told of before it is looked whether the output should be sent.
+const GROUP_ROWS: usize = 256;
+
 impl<S: Stream> Session<S> {
     pub(crate) async fn store(&mut self, store: Store) -> Result<Answer, Failure> {
         let selected = self.writable()?;
@@ -61,9 +64,11 @@ impl<S: Stream> Session<S> {
         selected.report_keywords(now, &mut self.out);
         selected.adopt(messages, uids);
         let (known, enabled) = (selected.known.clone(), self.enabled);
-        for (sequence, entry) in known.select(uids) {
+        let mut rows = known.select(uids).peekable();
+        while rows.peek().is_some() {
             if let Some(selected) = &self.selected {
-                selected.report_entry(sequence, entry, enabled, &mut self.out);
+                let group = rows.by_ref().take(GROUP_ROWS);
+                group.for_each(|(sequence, entry)| selected.report_entry(sequence, entry, enabled, &mut self.out));
             }
             self.flush_if_large().await?;
         }

@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Buf;
 use rustls::{
@@ -250,6 +253,115 @@ async fn a_large_answer_crosses_real_sockets_and_an_abrupt_end_reads_as_the_end(
     transport.write(&sent).await.unwrap();
     assert!(client.await.unwrap() == sent);
     assert_eq!(transport.fill(LONG).await.unwrap(), 0);
+}
+
+/// Counts writes.
+struct Counted(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn what_tls_says_by_itself_travels_with_what_the_session_says() {
+    let (_folder, acceptor) = acceptor(ApplicationProtocol::Imap);
+    let (client, server) = duplex(64 * 1024);
+    let writes = Arc::new(AtomicUsize::new(0));
+    let server = Counted(server, Arc::clone(&writes));
+    let connector = connector(&rustls::version::TLS13, &[]);
+    let (client, server) = tokio::join!(
+        connector.connect(localhost(), client),
+        Transport::tls(server, peer(), Timeouts::default(), &acceptor)
+    );
+    let (mut client, mut server) = (client.unwrap(), server.unwrap());
+    assert_eq!(writes.load(Ordering::Relaxed), 1, "the handshake");
+    server.write(b"* OK\r\n").await.unwrap();
+    assert_eq!(writes.load(Ordering::Relaxed), 2, "ticket and greeting");
+    let mut greeting = [0; 6];
+    client.read_exact(&mut greeting).await.unwrap();
+    assert_eq!(client.get_ref().1.tls13_tickets_received(), 1);
+    server.close_with(b"* BYE\r\n").await;
+    assert_eq!(writes.load(Ordering::Relaxed), 3, "last answer and close_notify");
+    let mut goodbye = Vec::new();
+    // Without close_notify this would be an error.
+    client.read_to_end(&mut goodbye).await.unwrap();
+    assert_eq!(goodbye, b"* BYE\r\n");
+}
+
+#[tokio::test]
+async fn an_upload_through_tls_arrives_whole_whatever_the_pieces() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (client, server) = handshake(version, &[], ApplicationProtocol::Imap).await;
+        let (mut client, mut server) = (client.unwrap(), server.unwrap());
+        let sent: Vec<u8> = (0..1_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
+        let upload = async {
+            let mut rest = &sent[..];
+            for size in (1..).map(|step: usize| step * step * 7) {
+                let (piece, left) = rest.split_at(size.min(rest.len()));
+                client.write_all(piece).await.unwrap();
+                client.flush().await.unwrap();
+                rest = left;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            client.shutdown().await.unwrap();
+        };
+        let download = async { while server.fill(LONG).await.unwrap() > 0 {} };
+        tokio::join!(upload, download);
+        assert!(server.input()[..] == sent[..]);
+        // The client only said that it says no more.
+        server.write(b"+OK\r\n").await.unwrap();
+        let mut answer = [0; 5];
+        client.read_exact(&mut answer).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn garbage_inside_tls_is_an_error_and_the_client_is_told() {
+    let (client, server) = handshake(&rustls::version::TLS13, &[], ApplicationProtocol::Imap).await;
+    let (client, mut server) = (client.unwrap(), server.unwrap());
+    let (mut below, mut connection) = client.into_inner();
+    below.write_all(b"\x17\x03\x03\x00\x20this is no ciphertext of 32 byte").await.unwrap();
+    assert_eq!(server.fill(LONG).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    server.close().await;
+    let mut alert = Vec::new();
+    below.read_to_end(&mut alert).await.unwrap();
+    let mut alert = &alert[..];
+    while !alert.is_empty() {
+        connection.read_tls(&mut alert).unwrap();
+    }
+    assert!(matches!(connection.process_new_packets(), Err(rustls::Error::AlertReceived(_))));
 }
 
 #[test]

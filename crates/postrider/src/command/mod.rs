@@ -6,6 +6,8 @@ mod check;
 mod compact;
 mod config;
 mod demo;
+mod export;
+mod import;
 mod init;
 mod output;
 mod password;
@@ -33,7 +35,7 @@ Set up a server:
   postrider --config postrider.toml account add alice@example.org
   postrider serve --config postrider.toml
 
-Exit status: 0 done, 1 `check` found faults, 2 it could not be done.";
+Exit status: 0 done, 1 `check` found faults or `import` could not take every message, 2 it could not be done.";
 
 /// A mail server for people who want to own their mail: keeps it, and hands it to any mail program by IMAP and POP3.
 #[derive(Debug, Parser)]
@@ -66,6 +68,8 @@ enum Command {
     Alias(alias::AliasCommand),
     Check(check::Check),
     Compact(compact::Compact),
+    Import(import::Import),
+    Export(export::Export),
 }
 
 /// Does what the command line asks for.
@@ -80,6 +84,8 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
         Command::Alias(command) => command.run(place).map(done),
         Command::Check(command) => command.run(place),
         Command::Compact(command) => command.run(place).map(done),
+        Command::Import(command) => command.run(place),
+        Command::Export(command) => command.run(place).map(done),
     }
 }
 

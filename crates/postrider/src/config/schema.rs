@@ -117,6 +117,7 @@ mod tests {
                     "login.default_domain",
                     "login.hashes_at_once_max",
                     "store.quota_bytes",
+                    "imap.search_tasks_max",
                     "smtp.postmaster",
                 ];
                 assert!(!key.default.is_null() || optional.contains(&section.path(key).as_str()), "{key:?}");

@@ -5,11 +5,13 @@ use std::collections::HashSet;
 use super::Config;
 
 /// Bounds of what is remembered or kept inside; none is a choice.
-const MAY_BE_ZERO: [&str; 6] = [
+const MAY_BE_ZERO: [&str; 8] = [
     "store.inline_body_bytes_max",
     "store.changes_kept_max",
     "store.accounts_resident_max",
     "store.digest_bytes_max",
+    "message.header_copy_bytes_max",
+    "message.search_text_bytes_max",
     "login.verified_logins_max",
     "login.delay_seconds_max",
 ];

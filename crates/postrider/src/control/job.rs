@@ -79,6 +79,11 @@ impl Reporter {
         let _ = self.lines.try_send(line(&Event::<()>::Progress(progress())));
     }
 
+    /// Tells something that people should know.
+    pub async fn note(&self, note: String) {
+        self.tell(&Event::<()>::Note(note)).await;
+    }
+
     async fn tell<T: Serialize>(&self, event: &Event<T>) {
         let _ = self.lines.send(line(event)).await;
     }

@@ -23,7 +23,10 @@ use super::{
     error::{ApiError, Body},
     job,
 };
-use crate::storage::{Rebuild, Storage};
+use crate::{
+    storage::{Rebuild, Storage},
+    transfer::{self, ExportWish, ImportWish},
+};
 
 /// What the handlers work on.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub struct Administration {
     pub storage: Storage,
     /// The running server, if this is one.
     pub server: Option<Arc<ServerHandle>>,
+    /// The imports that are under way.
+    pub running: transfer::Running,
 }
 
 /// What can be asked and told of a running server.
@@ -69,11 +74,13 @@ pub fn router(administration: Administration) -> Router {
         .route("/v1/aliases/{alias}", delete(remove_alias))
         .route("/v1/check", post(check))
         .route("/v1/compact", post(compact))
+        .route("/v1/import", post(import))
+        .route("/v1/export", post(export))
         .with_state(administration)
 }
 
 async fn status(State(administration): State<Administration>) -> Answer<Status> {
-    let Administration { storage, server } = administration;
+    let Administration { storage, server, .. } = administration;
     let engine = storage.engine.statistics().await.map_err(anyhow::Error::from)?;
     let server = server.map(|server| ServerStatus {
         hostname: server.hostname.clone(),
@@ -208,6 +215,14 @@ async fn check(State(administration): State<Administration>, Body(body): Body<Ch
 async fn compact(State(administration): State<Administration>) -> Done {
     administration.storage.engine.compact().await.map_err(anyhow::Error::from)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn import(State(administration): State<Administration>, Body(wish): Body<ImportWish>) -> Response {
+    job::answer(|reporter| async move { transfer::import(&administration, &wish, &reporter).await })
+}
+
+async fn export(State(administration): State<Administration>, Body(wish): Body<ExportWish>) -> Response {
+    job::answer(|reporter| async move { transfer::export(&administration, &wish, &reporter).await })
 }
 
 fn unix_seconds(time: SystemTime) -> u64 {

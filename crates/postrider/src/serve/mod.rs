@@ -30,6 +30,7 @@ use crate::{
     config::Config,
     control::{Administration, ListeningStatus, ServerHandle},
     storage::Storage,
+    transfer::Running,
 };
 
 /// How long requests on the control socket may take to end when the server stops.
@@ -70,7 +71,7 @@ impl Server {
             tls,
             shutdown: trigger,
         });
-        let administration = Administration { storage: storage.clone(), server: Some(Arc::clone(&handle)) };
+        let administration = Administration { storage: storage.clone(), server: Some(Arc::clone(&handle)), running: Running::default() };
         let control = ControlSocket::open(config.data(), administration, shutdown.clone())?;
         let mut tasks = JoinSet::new();
         for bound in bound {

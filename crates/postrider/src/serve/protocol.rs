@@ -176,8 +176,7 @@ impl Services {
                 // A handshake only to say no would cost more than the session.
                 if protocol.tls_start() == TlsStart::OnRequest {
                     let mut transport = Transport::plain(stream, peer, timeouts);
-                    let _ = transport.write(text.as_bytes()).await;
-                    transport.close().await;
+                    transport.close_with(text.as_bytes()).await;
                 }
             }
         };

@@ -7,7 +7,6 @@ use crate::{
     error::StoreError,
     identifier::{MailboxId, ModSeq},
     record::ChangeKind,
-    snapshot::Entry,
     uid_set::UidSet,
 };
 
@@ -50,7 +49,7 @@ impl Change for StoreFlags {
     type Outcome = StoredFlags;
 
     async fn apply(&self, draft: &mut Draft) -> Result<StoredFlags, StoreError> {
-        let messages = draft.messages(self.mailbox).await?;
+        draft.messages(self.mailbox).await?;
         let mut keywords = draft.mailbox(self.mailbox)?.record.keywords.clone();
         let wanted = match self.mode {
             // A keyword that the mailbox never saw cannot be on any message.
@@ -60,29 +59,24 @@ impl Change for StoreFlags {
             FlagMode::Replace | FlagMode::Add => intern(&mut keywords, &self.flags)?,
         };
         let mut conflicting = UidSet::new();
-        let mut rows: Vec<(Entry, Entry)> = Vec::new();
-        for (_, entry) in messages.select(&self.uids) {
+        let modseq = draft.modseq_to_come();
+        let changed = draft.update_flags(self.mailbox, &self.uids, modseq, |entry| {
             if self.unchanged_since.is_some_and(|since| entry.modseq > since) {
                 conflicting.push(entry.uid);
-                continue;
+                return None;
             }
             let flags = match self.mode {
                 FlagMode::Replace => wanted,
                 FlagMode::Add => entry.flags.union(wanted),
                 FlagMode::Remove => entry.flags.without(wanted),
             };
-            if flags != entry.flags {
-                rows.push((*entry, Entry { flags, ..*entry }));
-            }
-        }
-        if rows.is_empty() {
-            return Ok(StoredFlags { changed: UidSet::new(), conflicting });
+            (flags != entry.flags).then_some(flags)
+        })?;
+        if changed.is_empty() {
+            return Ok(StoredFlags { changed, conflicting });
         }
         let modseq = draft.next_modseq();
-        rows.iter_mut().for_each(|(_, after)| after.modseq = modseq);
-        let changed: UidSet = rows.iter().map(|(_, after)| after.uid).collect();
         draft.mailbox_mut(self.mailbox)?.record.keywords = keywords;
-        draft.replace_entries(self.mailbox, &rows)?;
         draft.log(modseq, self.mailbox, ChangeKind::Flags, changed.clone());
         Ok(StoredFlags { changed, conflicting })
     }

@@ -34,6 +34,8 @@ pub struct Imap {
     pub search_depth_max: usize,
     /// Search conditions of one command.
     pub search_keys_max: usize,
+    /// Tasks among which a search that reads many messages is divided. Left out, as many as there are processors.
+    pub search_tasks_max: Option<usize>,
     /// Elements of any list in a command.
     pub list_elements_max: usize,
     /// Ranges of one set of message numbers.
@@ -57,6 +59,7 @@ impl Default for Imap {
             append_command_bytes_max: options.frames.append_command_bytes_max,
             search_depth_max: options.parse.search_depth_max,
             search_keys_max: options.parse.search_keys_max,
+            search_tasks_max: None,
             list_elements_max: options.parse.list_elements_max,
             set_ranges_max: options.parse.set_ranges_max,
             output_bytes: options.output_bytes,
@@ -67,14 +70,16 @@ impl Default for Imap {
 impl Imap {
     /// The server's own options. What holds before login is the crate's matter: it is small and nobody's wish.
     pub fn options(&self, store: &Store) -> ImapOptions {
+        let defaults = ImapOptions::default();
         let mut options = ImapOptions {
             login_timeout: Duration::from_secs(self.login_seconds_max),
             idle_timeout: Duration::from_secs(self.idle_seconds_max),
             keepalive: Duration::from_secs(self.keepalive_seconds),
             errors_max: self.errors_max,
             append_bytes_max: store.message_bytes_max,
+            search_tasks_max: self.search_tasks_max.unwrap_or(defaults.search_tasks_max),
             output_bytes: self.output_bytes,
-            ..ImapOptions::default()
+            ..defaults
         };
         options.frames.line_bytes_max = self.line_bytes_max;
         options.frames.literal_bytes_max = self.literal_bytes_max;

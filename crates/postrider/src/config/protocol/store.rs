@@ -109,6 +109,12 @@ pub struct Message {
     pub boundary_bytes_max: usize,
     /// Message ids that are read in a `References` field, the newest ones.
     pub references_max: usize,
+    /// Bytes of a message's header that are kept beside the message for quick reading; at most 65535. A longer header is read
+    /// from the message. Holds for messages that arrive from now on; `check --rebuild` brings the others up to date.
+    pub header_copy_bytes_max: usize,
+    /// Bytes of decoded subject and addresses that are kept beside the message for searches. Where they are longer, a search
+    /// reads the message. Takes effect as `header_copy_bytes_max` does.
+    pub search_text_bytes_max: usize,
 }
 
 impl Default for Message {
@@ -121,6 +127,8 @@ impl Default for Message {
             parameters_max: limits.parameters_max,
             boundary_bytes_max: limits.boundary_bytes_max,
             references_max: limits.references_max,
+            header_copy_bytes_max: limits.header_copy_bytes_max,
+            search_text_bytes_max: limits.search_text_bytes_max,
         }
     }
 }
@@ -135,7 +143,8 @@ impl Message {
             parameters_max: self.parameters_max,
             boundary_bytes_max: self.boundary_bytes_max,
             references_max: self.references_max,
-            ..MimeLimits::default()
+            header_copy_bytes_max: self.header_copy_bytes_max,
+            search_text_bytes_max: self.search_text_bytes_max,
         }
     }
 }

@@ -1,0 +1,158 @@
+//! `postrider import`: mail from files into an account.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{
+    Place, absolute,
+    account::OutputForm,
+    block_on, checked_address,
+    output::{self, Form},
+    progress::Display,
+};
+use crate::transfer::{ImportReport, ImportWish, SourceForm, Told};
+
+const EXAMPLES: &str = "\
+Examples:
+  Look first, change nothing:
+    postrider import ~/mail-backup --into alice@example.org --dry-run
+  Thunderbird (close it before; the profile is shown under Help > Troubleshooting Information):
+    postrider import ~/.thunderbird/abcd1234.default/Mail/'Local Folders' --into alice@example.org
+  Apple Mail (the folder of one account), below a folder of its own:
+    postrider import ~/Library/Mail/V10/8F0C… --into alice@example.org --under 'Old Mac'
+  A Maildir of Dovecot or Courier, with flags, keywords and subfolders:
+    postrider import /var/vmail/example.org/alice/Maildir --into alice@example.org
+  Gmail, from Google Takeout (an mbox file; the archive as it was downloaded will do, too):
+    postrider import 'Takeout/Mail/All mail Including Spam and Trash.mbox' --into alice@example.org --under Gmail
+  What `postrider export` wrote:
+    postrider import alice.tar --into alice@example.com
+
+It was interrupted? Give the same command again: it goes on where it stopped. Nothing comes twice.
+
+Exit status: 0 all is in, 1 some messages could not be imported (too large, unreadable), 2 it could not be done.";
+
+/// Import mail from files: mbox, Maildir, .eml, Apple Mail, Thunderbird, zip and tar
+///
+/// Finds out what the files are, and brings in all folders with their messages, flags, keywords and dates. Folders for sent
+/// mail, drafts and so on go to the account's own; others keep their names and are made where they are missing. A damaged
+/// message comes in as it is, and is told of. The files are only read. Works while the server runs.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Import {
+    /// The file or folder; a tar (also compressed) or zip is read without unpacking it
+    path: PathBuf,
+    /// The address of the account that gets the mail
+    #[arg(long, value_name = "ACCOUNT")]
+    into: String,
+    /// Put everything below this mailbox, even what would go to INBOX, Sent and so on
+    #[arg(long, value_name = "FOLDER")]
+    under: Option<String>,
+    /// What the files are
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = false)]
+    format: SourceForm,
+    /// Read everything and say what would be done, but change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Begin anew, also if it was finished before; messages that are in their mailbox already are passed over
+    #[arg(long)]
+    again: bool,
+    #[command(flatten)]
+    form: OutputForm,
+}
+
+impl Import {
+    pub fn run(self, place: &Place) -> Result<ExitCode> {
+        let form = self.form.form();
+        let wish = ImportWish {
+            account: checked_address(&self.into)?,
+            path: absolute(&self.path)?,
+            under: self.under,
+            form: self.format,
+            dry_run: self.dry_run,
+            again: self.again,
+        };
+        let mut display = Display::new(form);
+        let report: ImportReport = block_on(async {
+            let mut control = place.control().await?;
+            control.run("/v1/import", &wish, |event| display.show(event)).await
+        })?;
+        drop(display);
+        match form {
+            Form::Json => output::json(&report)?,
+            Form::Text => output::text(&readable(&report, &wish))?,
+        }
+        Ok(if report.total.not_imported() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+fn readable(report: &ImportReport, wish: &ImportWish) -> String {
+    let mut lines = Vec::new();
+    if report.finished_before {
+        lines.push(format!(
+            "this import was finished before, nothing was done: {} messages had come in from {}",
+            report.total.messages,
+            wish.path.display()
+        ));
+        lines.push("with --again it begins anew, and passes over what is there".to_owned());
+        return lines.join("\n") + "\n";
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    if let Some(entries) = report.continued_after {
+        lines.push(format!("went on after {entries} messages of an earlier run"));
+    }
+    for folder in &report.folders {
+        let made = match (folder.created, report.dry_run) {
+            (true, true) => " (would be made)",
+            (true, false) => " (made)",
+            (false, _) => "",
+        };
+        lines.push(format!("{} -> {}{made}: {}", folder.from, folder.to, messages(folder.messages)));
+    }
+    lines.extend(findings(report));
+    lines.extend(totals(report));
+    lines.join("\n") + "\n"
+}
+
+/// What was odd, by kind, with the first place of each.
+fn findings(report: &ImportReport) -> Vec<String> {
+    let mut first: BTreeMap<&str, &Told> = BTreeMap::new();
+    for told in &report.told {
+        first.entry(&told.kind).or_insert(told);
+    }
+    let mut lines = Vec::new();
+    for (kind, count) in &report.total.findings {
+        lines.push(match first.get(kind.as_str()) {
+            Some(told) => format!("imported as it is: {}: {}; first: {}", told.text, messages(*count), told.place),
+            None => format!("imported as it is: {kind}: {} of an earlier run", messages(*count)),
+        });
+    }
+    let lost = report.told.iter().filter(|told| !told.imported);
+    lines.extend(lost.map(|told| format!("NOT IMPORTED: {}: {}", told.place, told.text)));
+    lines
+}
+
+fn totals(report: &ImportReport) -> Vec<String> {
+    let total = &report.total;
+    let mut lines = Vec::new();
+    for (count, what) in [
+        (total.present, "were in their mailbox already and were passed over"),
+        (total.expunged, "were deleted in the source but not yet cut out of it, and were passed over"),
+        (total.program_notes, "are no mail but a program's notes to itself, and were passed over"),
+        (total.keywords_lost, "lost a keyword: a mailbox holds 123 different ones"),
+        (total.too_large, "are larger than store.message_bytes_max and were NOT IMPORTED"),
+        (total.unreadable, "cannot be read and were NOT IMPORTED; mend that and give the command with --again"),
+    ] {
+        if count > 0 {
+            lines.push(format!("{} {what}", messages(count)));
+        }
+    }
+    let did = if report.dry_run { "would import" } else { "imported" };
+    lines.push(format!("{did} {}, {} bytes", messages(total.messages), total.bytes));
+    lines
+}
+
+fn messages(count: u64) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+}

@@ -1,0 +1,177 @@
+//! Messages that came are made durable here, in one batch with what is noted of them.
+
+use std::collections::BTreeMap;
+
+use postrider_store::{Account, Appended, BlobHash, MailboxId, Note, StoreError, Uid};
+
+use super::bodies::{Arrived, Take};
+use super::body::Body;
+use super::error::ImapError;
+use super::flags::{FlagSet, KeywordRoom};
+use super::memory::{Memory, MessageNote};
+use super::message_id::message_id_hash;
+use super::options::ImapMode;
+use super::report::{MailboxReport, Remark};
+use crate::observer::Observer;
+
+/// Puts messages into a mailbox here.
+pub(crate) struct Keeping<'a> {
+    pub(crate) account: &'a Account,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) mode: ImapMode,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) report: &'a mut MailboxReport,
+    pub(crate) keywords: KeywordRoom,
+    /// The present time, for messages without a date: seconds since 1970 (UTC).
+    pub(crate) now: i64,
+    /// How many messages will be fetched in all.
+    pub(crate) total: u64,
+}
+
+impl Take for Keeping<'_> {
+    async fn take(&mut self, messages: Vec<Arrived>) -> Result<(), ImapError> {
+        let (mut fresh, mut notes) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        for message in messages {
+            if let Body::TooLarge { bytes } = message.body {
+                self.remark_too_large(message.described.uid, bytes);
+            }
+            let Some(octets) = message.octets() else { continue };
+            bytes += octets.len() as u64;
+            self.look_at_size(&message, octets.len() as u64);
+            let note = self.note(&message, octets);
+            match self.orphan_of(note.hash) {
+                Some(number) => self.adopt(number, message.described.uid, note, &mut notes),
+                None => fresh.push((message, note)),
+            }
+        }
+        self.append(fresh, notes).await?;
+        self.report.fetched_bytes += bytes;
+        let done = self.report.fetched + self.report.recognised;
+        self.observer.progress(done, Some(self.total.max(done)), self.report.fetched_bytes);
+        Ok(())
+    }
+}
+
+impl Keeping<'_> {
+    fn note(&self, message: &Arrived, octets: &[u8]) -> MessageNote {
+        MessageNote {
+            local: Uid(0),
+            told_bytes: message.described.told_bytes.unwrap_or(octets.len() as u64),
+            bytes: octets.len() as u64,
+            received: message.described.received.unwrap_or(self.now),
+            message_id: message_id_hash(octets),
+            hash: BlobHash::of(octets),
+            flags: message.described.flags.clone(),
+            is_gone: false,
+        }
+    }
+
+    fn look_at_size(&mut self, message: &Arrived, bytes: u64) {
+        if let Some(told) = message.described.told_bytes.filter(|told| *told != bytes) {
+            let uid = message.described.uid;
+            self.report.remarks.push(Remark::notice(format!(
+                "message UID {uid}: the server says that it has {told} bytes, but it has {bytes}; it was taken as it is"
+            )));
+        }
+    }
+
+    pub(crate) fn remark_too_large(&mut self, uid: u32, bytes: u64) {
+        self.report.remarks.push(Remark::problem(format!(
+            "message UID {uid} was not fetched: with {bytes} bytes it is larger than a message may be here"
+        )));
+    }
+
+    /// A message of an earlier UIDVALIDITY that has this content.
+    fn orphan_of(&self, hash: BlobHash) -> Option<u32> {
+        self.memory.orphans.iter().find(|(_, orphan)| orphan.hash == hash).map(|(&number, _)| number)
+    }
+
+    /// Takes over a message that is here already.
+    fn adopt(&mut self, number: u32, uid: u32, mut note: MessageNote, notes: &mut Vec<Note>) {
+        let Some(orphan) = self.memory.orphans.remove(&number) else { return };
+        note.local = orphan.local;
+        // What changed there meanwhile is followed in the next run.
+        note.flags = orphan.flags;
+        notes.push(self.memory.place.orphan(number, None));
+        notes.push(self.memory.place.message(uid, Some(&note)));
+        self.memory.messages.insert(uid, note);
+        self.report.recognised += 1;
+    }
+
+    /// The flags that a new message gets here.
+    fn flags_here(&mut self, flags: &FlagSet) -> FlagSet {
+        let wanted = match self.mode {
+            // An archive is not to lose a message because somebody's mail program expunges here.
+            ImapMode::Archive => flags.clone().without_deleted(),
+            ImapMode::Mirror => flags.clone(),
+        };
+        self.keywords.fit(&wanted)
+    }
+
+    async fn append(&mut self, fresh: Vec<(Arrived, MessageNote)>, notes: Vec<Note>) -> Result<(), ImapError> {
+        match self.append_group(&fresh, notes.clone()).await {
+            // One message is too much for the store: the others are not to suffer.
+            Err(ImapError::Store(StoreError::TooLarge { .. })) => {
+                self.append_group(&[], notes).await?;
+                for single in fresh {
+                    match self.append_group(std::slice::from_ref(&single), Vec::new()).await {
+                        Err(ImapError::Store(StoreError::TooLarge { .. })) => {
+                            self.remark_too_large(single.0.described.uid, single.1.bytes);
+                        }
+                        other => other?,
+                    }
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn append_group(&mut self, fresh: &[(Arrived, MessageNote)], mut notes: Vec<Note>) -> Result<(), ImapError> {
+        let next = self.account.state().mailbox(self.mailbox).ok_or(StoreError::NoMailbox)?.record.uid_next;
+        let mut messages = Vec::with_capacity(fresh.len());
+        let mut foretold: BTreeMap<u32, MessageNote> = BTreeMap::new();
+        for (position, (arrived, note)) in (0u32..).zip(fresh) {
+            let Some(octets) = arrived.octets() else { continue };
+            let flags = self.flags_here(&note.flags).to_store();
+            messages.push(self.account.prepare(octets.clone(), flags, note.received).await);
+            let local = Uid(next.0.saturating_add(position));
+            foretold.insert(arrived.described.uid, MessageNote { local, ..note.clone() });
+        }
+        if let Some(mailbox) = &mut self.memory.mailbox {
+            mailbox.certain_before = next;
+        }
+        notes.extend(foretold.iter().map(|(&uid, note)| self.memory.place.message(uid, Some(note))));
+        notes.push(self.memory.place.mailbox(self.memory.mailbox.as_ref()));
+        if messages.is_empty() {
+            self.account.write_notes(notes).await?;
+            return Ok(());
+        }
+        let appended = self.account.append_noting(self.mailbox, messages, notes).await?;
+        self.set_right(&appended, &mut foretold).await?;
+        self.report.fetched += foretold.len() as u64;
+        self.memory.messages.append(&mut foretold);
+        Ok(())
+    }
+
+    /// If others delivered at the same moment, the messages have other UIDs than was foretold.
+    async fn set_right(
+        &self,
+        appended: &Appended,
+        foretold: &mut BTreeMap<u32, MessageNote>,
+    ) -> Result<(), ImapError> {
+        let mut notes = Vec::new();
+        for ((&uid, note), local) in foretold.iter_mut().zip(appended.uids.iter()) {
+            if note.local != local {
+                note.local = local;
+                notes.push(self.memory.place.message(uid, Some(note)));
+            }
+        }
+        if !notes.is_empty() {
+            self.account.write_notes(notes).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! What a mailbox there holds, and what happened to it since it was last looked at.
+//!
+//! Three ways, the cheapest first: QRESYNC tells what changed and what vanished; CONDSTORE what changed, and a search what
+//! is left; else all UIDs and flags are asked for. Whatever the way, the result must agree with the number of messages
+//! that the server names, or the next way is gone. Messages count as vanished only if the server's answers
+//! are whole: an answer that leaves messages out must never remove any.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postrider_imap_proto::client::command::{SetLimits, ranges_of_uids, split_into_sets};
+use postrider_imap_proto::client::{Fetch, Response, ResponseCode};
+use postrider_imap_proto::command::{
+    CommandBody, Fetch as FetchCommand, FetchAttribute, Numbering, Qresync, Search, SearchKey, Section, SectionText,
+    Select,
+};
+use postrider_imap_proto::encode::Code;
+use postrider_imap_proto::set::{Bound, SequenceSet};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::ImapConnection;
+use super::error::ImapError;
+use super::flags::FlagSet;
+use super::mailboxes::RemoteMailbox;
+use super::memory::Memory;
+use super::message_id::message_id_hash;
+
+/// What a server says of a mailbox when it is selected.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selected {
+    pub(crate) exists: u32,
+    /// 0 if it has none, or if its UIDs do not last.
+    pub(crate) uid_validity: u32,
+    /// 0 if it has no mod-sequences.
+    pub(crate) modseq: u64,
+    pub(crate) mailbox_id: String,
+    /// Of a resynchronisation: flags that changed.
+    changed: BTreeMap<u32, FlagSet>,
+    /// Of a resynchronisation: UIDs that vanished.
+    vanished: Vec<(u32, u32)>,
+    is_resynchronised: bool,
+}
+
+/// What is there, compared with what is noted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Flags of messages, at least of those that changed.
+    pub(crate) flags: BTreeMap<u32, FlagSet>,
+    /// UIDs that are not noted.
+    pub(crate) new: Vec<u32>,
+    /// Noted UIDs that are not there.
+    pub(crate) vanished: Vec<u32>,
+    /// Whether the server's answers were whole.
+    pub(crate) is_whole: bool,
+}
+
+/// A message as the server describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) uid: u32,
+    /// `None` if it was not told.
+    pub(crate) told_bytes: Option<u64>,
+    pub(crate) received: Option<i64>,
+    pub(crate) flags: FlagSet,
+    /// The hash of the Message-ID where it was asked for; 0 if it has none.
+    pub(crate) message_id: u64,
+}
+
+/// Whether Message-IDs are asked for as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Describe {
+    /// Flags, date and size.
+    Plainly,
+    /// Message-ID, too.
+    WithMessageId,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
+    /// Selects a mailbox for reading, telling the server what is known of it where that helps.
+    pub(crate) async fn examine(&mut self, mailbox: &RemoteMailbox, memory: &Memory) -> Result<Selected, ImapError> {
+        let known = memory.mailbox.as_ref().filter(|note| note.modseq > 0 && note.uid_validity > 0);
+        let qresync = known.filter(|_| self.has_enabled("QRESYNC")).map(|note| Qresync {
+            uid_validity: note.uid_validity,
+            modseq: note.modseq,
+            known_uids: None,
+            sequence_match: None,
+        });
+        let condstore = qresync.is_none() && self.capabilities.has("CONDSTORE");
+        let is_resynchronised = qresync.is_some();
+        let select = Select { mailbox: mailbox.raw.to_argument(), condstore, qresync };
+        let mut selected = Selected::default();
+        let status = self.command("EXAMINE", CommandBody::Examine(select), |response| selected.take(response)).await?;
+        selected.take_code(status.code.as_ref());
+        let same = known.is_some_and(|note| note.uid_validity == selected.uid_validity);
+        selected.is_resynchronised = is_resynchronised && same && selected.modseq > 0;
+        Ok(selected)
+    }
+
+    /// What changed since it was noted. The mailbox is selected, under the UIDVALIDITY that is noted.
+    pub(crate) async fn changes(&mut self, selected: &Selected, memory: &Memory) -> Result<Changes, ImapError> {
+        let known: BTreeSet<u32> = memory.messages.iter().filter(|(_, note)| !note.is_gone).map(|(&uid, _)| uid).collect();
+        if selected.exists == 0 {
+            return Ok(Changes::of(&known, BTreeSet::new(), BTreeMap::new(), true));
+        }
+        if selected.is_resynchronised
+            && let Some(changes) = selected.resynchronised(&known)
+        {
+            return Ok(changes);
+        }
+        let noted = memory.mailbox.as_ref().map_or(0, |note| note.modseq);
+        if noted > 0 && selected.modseq > 0 {
+            let changed = match selected.modseq == noted {
+                true => BTreeMap::new(),
+                false => self.flags_of_all(Some(noted)).await?,
+            };
+            let present: BTreeSet<u32> = known.iter().chain(changed.keys()).copied().collect();
+            if present.len() as u64 == u64::from(selected.exists) {
+                return Ok(Changes::of(&known, present, changed, true));
+            }
+            let present = self.search_all().await?;
+            let is_whole = present.len() as u64 >= u64::from(selected.exists);
+            return Ok(Changes::of(&known, present, changed, is_whole));
+        }
+        let flags = self.flags_of_all(None).await?;
+        let mut present: BTreeSet<u32> = flags.keys().copied().collect();
+        if (present.len() as u64) < u64::from(selected.exists) {
+            present.extend(self.search_all().await?);
+        }
+        let is_whole = present.len() as u64 >= u64::from(selected.exists);
+        Ok(Changes::of(&known, present, flags, is_whole))
+    }
+
+    /// UIDs and flags of all messages, or of those that changed.
+    async fn flags_of_all(&mut self, changed_since: Option<u64>) -> Result<BTreeMap<u32, FlagSet>, ImapError> {
+        let fetch = FetchCommand {
+            numbering: Numbering::Uid,
+            set: SequenceSet::Ranges(vec![(Bound::Number(std::num::NonZeroU32::MIN), Bound::Last)]),
+            attributes: vec![FetchAttribute::Uid, FetchAttribute::Flags],
+            changed_since,
+            vanished: false,
+        };
+        let mut flags = BTreeMap::new();
+        self.command("FETCH", CommandBody::Fetch(fetch), |response| {
+            if let Response::Fetch(fetch) = response
+                && let (Some(uid), Some(told)) = (fetch.uid(), fetch.flags())
+            {
+                flags.insert(uid, FlagSet::from_wire(told));
+            }
+        })
+        .await?;
+        Ok(flags)
+    }
+
+    pub(crate) async fn search_all(&mut self) -> Result<BTreeSet<u32>, ImapError> {
+        let search = Search { numbering: Numbering::Uid, returns: None, charset: None, keys: vec![SearchKey::All] };
+        let mut found = BTreeSet::new();
+        self.command("SEARCH", CommandBody::Search(search), |response| match response {
+            Response::Search(numbers) => found.extend(numbers.numbers),
+            Response::Esearch(search) => {
+                let ranges = search.all.unwrap_or_default();
+                found.extend(ranges.into_iter().flat_map(|(low, high)| low..=high));
+            }
+            _ => {}
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Sizes, dates and flags of messages. Those that the server does not answer for are missing.
+    pub(crate) async fn describe(
+        &mut self,
+        uids: &[u32],
+        describe: Describe,
+    ) -> Result<BTreeMap<u32, Described>, ImapError> {
+        let mut described = BTreeMap::new();
+        for set in split_into_sets(&ranges_of_uids(uids.iter().copied()), SetLimits::default()) {
+            let mut attributes = vec![
+                FetchAttribute::Uid,
+                FetchAttribute::Flags,
+                FetchAttribute::InternalDate,
+                FetchAttribute::Rfc822Size,
+            ];
+            if describe == Describe::WithMessageId {
+                let text = SectionText::HeaderFields(vec![b"Message-ID".to_vec()]);
+                let section = Section { part: Vec::new(), text };
+                attributes.push(FetchAttribute::Section { section, partial: None, peek: true });
+            }
+            let fetch =
+                FetchCommand { numbering: Numbering::Uid, set, attributes, changed_since: None, vanished: false };
+            self.command("FETCH", CommandBody::Fetch(fetch), |response| {
+                if let Response::Fetch(fetch) = response
+                    && let Some(told) = Described::of(&fetch)
+                {
+                    described.insert(told.uid, told);
+                }
+            })
+            .await?;
+        }
+        described.retain(|uid, _| uids.binary_search(uid).is_ok());
+        Ok(described)
+    }
+}
+
+impl Described {
+    fn of(fetch: &Fetch) -> Option<Self> {
+        use postrider_imap_proto::client::Content;
+        let header = fetch.contents().find_map(|(_, _, content)| match content {
+            Content::Inline(octets) => Some(octets.clone()),
+            _ => None,
+        });
+        // A change of flags that is told by the way has neither, and is no description.
+        if fetch.size().is_none() && fetch.internal_date().is_none() {
+            return None;
+        }
+        Some(Self {
+            uid: fetch.uid()?,
+            told_bytes: fetch.size(),
+            received: fetch.internal_date().map(|date| date.unix_seconds),
+            flags: FlagSet::from_wire(fetch.flags().unwrap_or_default()),
+            message_id: header.map_or(0, |header| message_id_hash(&header)),
+        })
+    }
+}
+
+impl Selected {
+    fn take(&mut self, response: Response) {
+        match response {
+            Response::Exists(messages) => self.exists = messages,
+            Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
+            Response::Vanished { uids, .. } => self.vanished.extend(uids),
+            Response::Fetch(fetch) => {
+                if let (Some(uid), Some(flags)) = (fetch.uid(), fetch.flags()) {
+                    self.changed.insert(uid, FlagSet::from_wire(flags));
+                }
+            }
+            Response::Status(status) => self.take_code(status.code.as_ref()),
+            _ => {}
+        }
+    }
+
+    fn take_code(&mut self, code: Option<&ResponseCode>) {
+        let Some(ResponseCode::Known(code)) = code else { return };
+        match code {
+            // What came before was of the mailbox that was selected before (RFC 7162 §3.2.11).
+            Code::Closed => *self = Self::default(),
+            Code::UidValidity(value) => self.uid_validity = *value,
+            Code::UidNotSticky => self.uid_validity = 0,
+            Code::HighestModseq(modseq) => self.modseq = *modseq,
+            Code::NoModseq => self.modseq = 0,
+            Code::MailboxId(id) => self.mailbox_id.clone_from(id),
+            _ => {}
+        }
+    }
+
+    /// What a resynchronisation told, if it agrees with the number of messages.
+    fn resynchronised(&self, known: &BTreeSet<u32>) -> Option<Changes> {
+        let is_gone = |uid: u32| self.vanished.iter().any(|&(low, high)| (low..=high).contains(&uid));
+        let mut present: BTreeSet<u32> = known.iter().copied().filter(|&uid| !is_gone(uid)).collect();
+        present.extend(self.changed.keys());
+        (present.len() as u64 == u64::from(self.exists))
+            .then(|| Changes::of(known, present, self.changed.clone(), true))
+    }
+}
+
+impl Changes {
+    fn of(known: &BTreeSet<u32>, present: BTreeSet<u32>, flags: BTreeMap<u32, FlagSet>, is_whole: bool) -> Self {
+        let vanished = match is_whole {
+            true => known.difference(&present).copied().collect(),
+            false => Vec::new(),
+        };
+        Self { flags, new: present.difference(known).copied().collect(), vanished, is_whole }
+    }
+}

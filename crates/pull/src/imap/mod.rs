@@ -1,0 +1,104 @@
+//! Mailboxes of an IMAP server, fetched one way into an account.
+//!
+//! A run selects each mailbox for reading, learns what changed since the last run ([`listing`]), follows flags and removals
+//! as the mode has it ([`following`]), and fetches what is new ([`bodies`], [`keeping`]). What it knows lies in notes
+//! beside the mail ([`memory`]), written in the same batch as the messages, so that a run which is interrupted anywhere
+//! is simply run again.
+//!
+//! Nothing is ever changed on the other side: mailboxes are opened with EXAMINE and read with BODY.PEEK. And nothing is
+//! removed here on the word of an answer that was not whole.
+
+mod bodies;
+mod body;
+mod connection;
+mod error;
+mod flags;
+mod following;
+mod keeping;
+mod listing;
+mod login;
+mod mailboxes;
+mod memory;
+mod message_id;
+mod options;
+mod places;
+mod recall;
+mod rematch;
+mod report;
+mod run;
+mod verify;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use postrider_imap_proto::client::Greeting;
+use postrider_imap_proto::command::CommandBody;
+use postrider_store::Account;
+
+use crate::connect::{ConnectOptions, Connection, connect};
+use crate::error::PullError;
+use crate::observer::Observer;
+use crate::remote::{Credential, Remote, Security};
+
+pub use connection::{ImapConnection, ImapConnectionOptions};
+pub use error::ImapError;
+pub use memory::RemoteKey;
+pub use options::{Consent, ImapMode, ImapPullOptions, Namespaces, Rehearsal, Verification};
+pub use report::{ImapReport, MailboxReport, Remark, Weight};
+pub use run::run;
+
+/// Connects, logs in, fetches, and says goodbye.
+///
+/// # Errors
+/// When it does not come to fetching: what happens later stands in the report, beside what was done until then.
+pub async fn pull(
+    remote: &Remote,
+    credential: &Credential,
+    connect_options: &ConnectOptions,
+    account: &Account,
+    options: &ImapPullOptions,
+    observer: &dyn Observer,
+) -> Result<ImapReport, PullError> {
+    let mut connection = log_in(remote, credential, connect_options).await?;
+    let key = RemoteKey::new(&remote.host, remote.port, &remote.user);
+    let report = run(&mut connection, &key, account, options, observer).await;
+    if report.ended_early.is_none() {
+        connection.log_out().await;
+    }
+    Ok(report)
+}
+
+/// Connects as the remote says, TLS included, and logs in.
+async fn log_in(
+    remote: &Remote,
+    credential: &Credential,
+    options: &ConnectOptions,
+) -> Result<ImapConnection<Connection>, PullError> {
+    let settings = ImapConnectionOptions { silence_max: options.silence_time_max, ..ImapConnectionOptions::default() };
+    let stream = connect(remote, options).await?;
+    let binding = stream.channel_binding();
+    let (mut connection, greeting) = ImapConnection::open(stream, settings).await?;
+    if remote.security != Security::StartTls {
+        match greeting {
+            Greeting::PreAuth => connection.prepare_session().await?,
+            Greeting::Ok | Greeting::Bye => connection.log_in(&remote.user, credential, binding).await?,
+        }
+        return Ok(connection);
+    }
+    if greeting == Greeting::PreAuth {
+        return Err(ImapError::PreAuthInTheClear.into());
+    }
+    connection.know_capabilities().await?;
+    if !connection.capabilities.has("STARTTLS") {
+        return Err(PullError::NoStartTls { command: "STARTTLS" });
+    }
+    connection.command("STARTTLS", CommandBody::StartTls, drop).await?;
+    let stream = connection.into_stream().ok_or(PullError::StartTlsInjection { command: "STARTTLS" })?;
+    let stream = stream.start_tls(remote, options).await?;
+    let binding = stream.channel_binding();
+    // What was said before TLS, capabilities above all, is forgotten (RFC 9051 §6.2.1).
+    let mut connection = ImapConnection::new(stream, settings);
+    connection.log_in(&remote.user, credential, binding).await?;
+    Ok(connection)
+}

@@ -1,0 +1,110 @@
+//! What can be chosen of a run.
+
+/// What becomes of changes on the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ImapMode {
+    /// Mail only ever comes: nothing is removed here, and flags that changed here stay.
+    #[default]
+    Archive,
+    /// An exact copy: flags are as there, and what vanished there goes here, if this account's pull brought it.
+    Mirror,
+}
+
+/// Whether removals of many messages, and of whole mailboxes, have been agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consent {
+    /// Nobody was asked: many removals at once are left undone and reported.
+    #[default]
+    Unasked,
+    /// They are wanted.
+    Given,
+}
+
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rehearsal {
+    /// The run does what it is for.
+    #[default]
+    Real,
+    /// Nothing is written; the report tells what would be done.
+    Dry,
+}
+
+/// How the copy is compared with the original after the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verification {
+    /// Not at all.
+    #[default]
+    None,
+    /// That each message is here, and its size.
+    Sizes,
+    /// Each message is fetched again and its hash compared.
+    Content,
+}
+
+/// Which namespaces are fetched (RFC 2342).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Namespaces {
+    /// The user's own mailboxes.
+    #[default]
+    Personal,
+    /// Other users' and shared ones, too.
+    All,
+}
+
+/// What is fetched, and how.
+#[derive(Debug, Clone)]
+pub struct ImapPullOptions {
+    /// What becomes of changes there.
+    pub mode: ImapMode,
+    /// Whether many removals are agreed to.
+    pub consent: Consent,
+    /// Whether anything is changed.
+    pub rehearsal: Rehearsal,
+    /// How the copy is compared afterwards.
+    pub verification: Verification,
+    /// Whose mailboxes.
+    pub namespaces: Namespaces,
+    /// Patterns, as of LIST, of the names here that are fetched; none means all.
+    pub include: Vec<String>,
+    /// Patterns of names here that are not fetched.
+    pub exclude: Vec<String>,
+    /// Fetch mailboxes, too, that only show messages of others (`\All`, `\Flagged`, `\Important`), as Gmail has them.
+    pub virtual_mailboxes: bool,
+    /// The largest message that is fetched, in bytes; larger ones are reported.
+    pub message_bytes_max: u64,
+    /// Messages that are asked for, and kept, together.
+    pub group_messages_max: u32,
+    /// Bytes of messages that are asked for, and kept, together; a larger message comes alone.
+    pub group_bytes_max: u64,
+    /// Groups that are asked for before the first of them has come.
+    pub groups_ahead_max: usize,
+    /// Messages whose sizes and dates are asked for in one command.
+    pub described_messages_max: u32,
+    /// In a mirror, so many messages of a mailbox are removed without consent, however many it holds.
+    pub removals_max: u64,
+    /// In a mirror, so many hundredths of a mailbox's messages are removed without consent.
+    pub removals_percent_max: u64,
+}
+
+impl Default for ImapPullOptions {
+    fn default() -> Self {
+        Self {
+            mode: ImapMode::default(),
+            consent: Consent::default(),
+            rehearsal: Rehearsal::default(),
+            verification: Verification::default(),
+            namespaces: Namespaces::default(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            virtual_mailboxes: false,
+            message_bytes_max: 50 * 1024 * 1024,
+            group_messages_max: 200,
+            group_bytes_max: 4 * 1024 * 1024,
+            groups_ahead_max: 2,
+            described_messages_max: 2_000,
+            removals_max: 20,
+            removals_percent_max: 10,
+        }
+    }
+}

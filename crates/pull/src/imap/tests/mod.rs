@@ -1,0 +1,1 @@
+//! Sessions with a server that follows a script.

@@ -1,0 +1,6 @@
+//! Fetching by IMAP from real servers: Debian's Dovecot.
+#![allow(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
+
+mod dovecot;
+mod proxy;
+mod world;
