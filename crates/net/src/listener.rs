@@ -35,13 +35,15 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // The delay of small packets would cost every short answer. On Linux accepted connections have this from their listener.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections and runs `handler` for each, until `shutdown`; then waits up to `drain` for the sessions,
-/// which listen to the same [`Shutdown`] and say goodbye, and cuts those that are left.
+/// Accepts connections of a listener from [`bind`] and runs `handler` for each, until `shutdown`; then waits up to `drain`
+/// for the sessions, which listen to the same [`Shutdown`] and say goodbye, and cuts those that are left.
 ///
 /// `refused` gets connections beyond the limits, to answer in the protocol's own words; it has five seconds.
 pub async fn serve_listener<H, HF, R, RF>(
@@ -96,10 +98,12 @@ pub async fn serve_listener<H, HF, R, RF>(
     }
 }
 
-/// Reads both addresses and turns off the delay of small packets, which costs every short answer.
+/// Reads both addresses, and turns off the delay of small packets where [`bind`] could not do it for all.
 fn prepare((stream, remote): (TcpStream, SocketAddr)) -> io::Result<(TcpStream, Peer)> {
     let local = stream.local_addr()?;
-    stream.set_nodelay(true)?;
+    if !cfg!(target_os = "linux") {
+        stream.set_nodelay(true)?;
+    }
     Ok((stream, Peer { remote, local }))
 }
 
@@ -214,6 +218,14 @@ mod tests {
         server.trigger.request();
         server.task.await.unwrap();
         assert!(TcpStream::connect(server.address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn small_packets_are_not_delayed() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.and_then(prepare).unwrap();
+        assert!(stream.nodelay().unwrap());
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod command;
 mod config;
 mod control;
 mod logging;
+mod pull;
 mod serve;
 mod storage;
 mod transfer;

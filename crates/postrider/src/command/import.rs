@@ -50,7 +50,7 @@ pub struct Import {
     #[arg(long, value_name = "FOLDER")]
     under: Option<String>,
     /// What the files are
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = false)]
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: SourceForm,
     /// Read everything and say what would be done, but change nothing
     #[arg(long)]

@@ -12,6 +12,7 @@ mod init;
 mod output;
 mod password;
 mod progress;
+mod pull;
 mod serve;
 
 use std::{
@@ -70,6 +71,7 @@ enum Command {
     Compact(compact::Compact),
     Import(import::Import),
     Export(export::Export),
+    Pull(Box<pull::Pull>),
 }
 
 /// Does what the command line asks for.
@@ -86,6 +88,7 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
         Command::Compact(command) => command.run(place).map(done),
         Command::Import(command) => command.run(place),
         Command::Export(command) => command.run(place).map(done),
+        Command::Pull(command) => command.run(place),
     }
 }
 

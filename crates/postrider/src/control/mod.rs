@@ -11,7 +11,7 @@ mod job;
 mod server;
 
 pub use api::{
-    AccountBody, AccountSummary, AliasBody, AliasSummary, AppPasswordBody, AppPasswordSummary, CheckBody,
+    AccountBody, AccountSummary, AliasBody, AliasSummary, AppPasswordBody, AppPasswordSummary, CheckBody, Failure,
     ListeningStatus, NewAppPassword, PasswordBody, SettingsBody,
 };
 pub use client::{Control, SOCKET, segment};

@@ -24,6 +24,7 @@ use super::{
     job,
 };
 use crate::{
+    pull::{self, PullWish},
     storage::{Rebuild, Storage},
     transfer::{self, ExportWish, ImportWish},
 };
@@ -37,6 +38,8 @@ pub struct Administration {
     pub server: Option<Arc<ServerHandle>>,
     /// The imports that are under way.
     pub running: transfer::Running,
+    /// The pulls that are under way.
+    pub pulls: postrider_pull::Running,
 }
 
 /// What can be asked and told of a running server.
@@ -76,6 +79,7 @@ pub fn router(administration: Administration) -> Router {
         .route("/v1/compact", post(compact))
         .route("/v1/import", post(import))
         .route("/v1/export", post(export))
+        .route("/v1/pull", post(pull))
         .with_state(administration)
 }
 
@@ -223,6 +227,10 @@ async fn import(State(administration): State<Administration>, Body(wish): Body<I
 
 async fn export(State(administration): State<Administration>, Body(wish): Body<ExportWish>) -> Response {
     job::answer(|reporter| async move { transfer::export(&administration, &wish, &reporter).await })
+}
+
+async fn pull(State(administration): State<Administration>, Body(wish): Body<PullWish>) -> Response {
+    job::answer(|reporter| async move { pull::pull(&administration, &wish, &reporter).await })
 }
 
 fn unix_seconds(time: SystemTime) -> u64 {

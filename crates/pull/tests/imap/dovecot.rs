@@ -151,16 +151,26 @@ async fn a_new_uidvalidity_costs_no_second_fetch_and_loses_nothing() {
     client.ok("UID COPY 1:30 Copy");
     client.ok("UID STORE 1:* +FLAGS.SILENT (\\Deleted)");
     client.ok("EXPUNGE");
-    client.ok("SELECT Work");
+    client.ok("SELECT Trash");
     client.ok("UID COPY 1:* Copy");
     client.ok("UNSELECT");
-    client.ok("DELETE Work");
-    client.ok("RENAME Copy Work");
+    client.ok("DELETE Trash");
+    client.ok("RENAME Copy Trash");
     let report = world.pull(&server, &ImapPullOptions { verification: Verification::Content, ..mirror() }).await;
-    let work = report.mailboxes.iter().find(|mailbox| mailbox.remote == "Work").unwrap();
-    assert_eq!((work.recognised, work.fetched), (30, 60), "{report:#?}");
-    assert_eq!(world.mail().await["Work"], mail_there(&mut client, &[("Work", "Work")])["Work"]);
+    let trash = report.mailboxes.iter().find(|mailbox| mailbox.remote == "Trash").unwrap();
+    assert_eq!((trash.recognised, trash.fetched), (10, 60), "{report:#?}");
+    assert_eq!(world.mail().await["Trash"], mail_there(&mut client, &[("Trash", "Trash")])["Trash"]);
     assert_eq!(world.mail().await["INBOX"], before["INBOX"], "so many removals need consent");
+    // The same mailbox again, under yet another number: now nothing at all is fetched.
+    client.ok("CREATE Copy");
+    client.ok("SELECT Trash");
+    client.ok("UID COPY 1:* Copy");
+    client.ok("UNSELECT");
+    client.ok("DELETE Trash");
+    client.ok("RENAME Copy Trash");
+    let report = world.pull(&server, &mirror()).await;
+    assert_eq!(report.fetched(), 0, "{report:#?}");
+    assert_eq!(world.mail().await["Trash"], mail_there(&mut client, &[("Trash", "Trash")])["Trash"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

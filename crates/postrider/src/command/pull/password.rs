@@ -1,0 +1,101 @@
+//! The password for the other server: from a command, a file, standard input, the environment, or the person at the terminal.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, IsTerminal},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use postrider_pull::Remote;
+
+use crate::advice::Advise;
+
+/// The variable that may hold the password.
+const VARIABLE: &str = "POSTRIDER_PULL_PASSWORD";
+
+/// Where the password comes from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Password (else $POSTRIDER_PULL_PASSWORD, else it is asked for)")]
+#[group(multiple = false)]
+pub struct PasswordSource {
+    /// Run this, by the shell, and take the first line that it prints, as in 'pass show mail/alice'
+    #[arg(long, value_name = "COMMAND")]
+    password_command: Option<String>,
+    /// Take the first line of this file
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Take the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl PasswordSource {
+    pub fn read(&self, remote: &Remote) -> Result<String> {
+        let password = if let Some(command) = &self.password_command {
+            printed_by(command)?
+        } else if let Some(file) = &self.password_file {
+            first_line_of(file)?
+        } else if self.password_stdin {
+            let mut line = String::new();
+            io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
+            first_line(&line)
+        } else if let Some(password) = env::var_os(VARIABLE) {
+            password.into_string().map_err(|_| anyhow!("${VARIABLE} is no text"))?
+        } else {
+            asked_for(remote)?
+        };
+        if password.is_empty() {
+            bail!("the password is empty");
+        }
+        Ok(password)
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.split('\n').next().unwrap_or_default().trim_end_matches('\r').to_owned()
+}
+
+fn first_line_of(file: &Path) -> Result<String> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(first_line(&text))
+}
+
+fn printed_by(command: &str) -> Result<String> {
+    // It may itself have to ask for something, as a password store does.
+    let output = Command::new("sh").args(["-c", command]).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output();
+    let output = output.context("cannot run the command for the password")?;
+    if !output.status.success() {
+        bail!("the command for the password failed ({})", output.status);
+    }
+    let text = String::from_utf8(output.stdout).context("what the command for the password printed is no text")?;
+    Ok(first_line(&text))
+}
+
+fn asked_for(remote: &Remote) -> Result<String> {
+    if !io::stdin().is_terminal() {
+        let refused: Result<()> = Err(anyhow!("there is no terminal to ask for the password"));
+        refused.advise(format!("give it with --password-file, --password-command, --password-stdin or in ${VARIABLE}"))?;
+    }
+    rpassword::prompt_password(format!("Password of {} at {}: ", remote.user, remote.host)).context("cannot ask")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_the_password_with_its_spaces() {
+        for (text, expected) in [("secret\n", "secret"), ("secret\r\nmore", "secret"), (" a b ", " a b "), ("", "")] {
+            assert_eq!(first_line(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_command_that_fails_gives_no_password() {
+        assert_eq!(printed_by("echo secret; echo more").unwrap(), "secret");
+        assert!(printed_by("echo secret; exit 3").is_err());
+    }
+}

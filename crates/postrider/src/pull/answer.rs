@@ -1,0 +1,192 @@
+//! What came of it.
+
+use postrider_pull::{Difference, NotFetched, PullError, Report, imap::ImapReport, imap::Weight};
+use serde::{Deserialize, Serialize};
+
+use super::explained;
+use crate::{advice, control::Failure};
+
+/// What came of a pull.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PullAnswer {
+    /// Whether all that was to be done was done, and nothing is missing.
+    pub complete: bool,
+    /// Whether it was only said what would be done.
+    pub dry_run: bool,
+    /// What ended it early. What was stored until then stays, and the next run goes on from there.
+    pub ended_early: Option<Failure>,
+    /// What was done.
+    pub outcome: Outcome,
+}
+
+/// What was done, by protocol.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// From a POP3 mailbox.
+    Pop3(Pop3Outcome),
+    /// From IMAP mailboxes.
+    Imap(ImapOutcome),
+}
+
+/// What was done with a POP3 mailbox.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Pop3Outcome {
+    /// Messages there when it began.
+    pub there: u64,
+    /// Messages that were stored here.
+    pub fetched: u64,
+    /// Messages that were here already.
+    pub known: u64,
+    /// Bytes of messages that were received.
+    pub bytes: u64,
+    /// Messages that were removed there.
+    pub removed_there: u64,
+    /// Messages that were not fetched.
+    pub not_fetched: Vec<Left>,
+    /// Messages that should have been removed there and were not.
+    pub not_removed: Vec<Left>,
+    /// What a comparison found, if there was one.
+    pub verified: Option<Compared>,
+    /// What would be done, a line for each message; only of a dry run.
+    pub plan: Vec<String>,
+}
+
+/// A message, and what there is to say of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Left {
+    /// Which one.
+    pub message: String,
+    /// Why it was left, or what is the matter with it.
+    pub reason: String,
+}
+
+/// What a comparison found.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Compared {
+    /// Messages that were looked for here and read back.
+    pub messages: u64,
+    /// Messages that were fetched again and compared byte for byte, by their hashes.
+    pub contents: u64,
+    /// What is not here as it is there.
+    pub missing: Vec<Left>,
+    /// What differs without being wrong.
+    pub remarks: Vec<Left>,
+}
+
+/// What was done with IMAP mailboxes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ImapOutcome {
+    /// Messages that were stored here.
+    pub fetched: u64,
+    /// Bytes that were received.
+    pub bytes_received: u64,
+    /// The mailboxes.
+    pub mailboxes: Vec<MailboxOutcome>,
+    /// What concerns none of them: good to know.
+    pub notices: Vec<String>,
+    /// What concerns none of them: something is missing, differs or was left undone.
+    pub problems: Vec<String>,
+}
+
+/// What was done with one mailbox.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MailboxOutcome {
+    /// Its name there.
+    pub remote: String,
+    /// Its name here.
+    pub local: String,
+    /// Messages there.
+    pub messages: u64,
+    /// Messages that were stored here.
+    pub fetched: u64,
+    /// Their bytes.
+    pub fetched_bytes: u64,
+    /// Messages that were here already.
+    pub recognised: u64,
+    /// Messages whose flags were changed here.
+    pub flags_changed: u64,
+    /// Messages that vanished there.
+    pub vanished: u64,
+    /// Messages that were removed here.
+    pub removed: u64,
+    /// Messages that were compared and found equal.
+    pub verified: u64,
+    /// What is good to know.
+    pub notices: Vec<String>,
+    /// What is missing, differs or was left undone.
+    pub problems: Vec<String>,
+}
+
+impl PullAnswer {
+    pub(super) fn of_pop3(report: Report, dry_run: bool) -> Self {
+        let complete = report.is_complete();
+        let verified = report.verified.map(|verified| Compared {
+            messages: verified.compared,
+            contents: verified.contents_compared,
+            missing: verified.missing.into_iter().map(Left::from).collect(),
+            remarks: verified.remarks.into_iter().map(Left::from).collect(),
+        });
+        let outcome = Pop3Outcome {
+            there: report.there,
+            fetched: report.fetched,
+            known: report.known,
+            bytes: report.bytes,
+            removed_there: report.removed_there,
+            not_fetched: report.not_fetched.into_iter().map(Left::from).collect(),
+            not_removed: report.not_removed.into_iter().map(Left::from).collect(),
+            verified,
+            plan: report.plan,
+        };
+        let ended_early = report.ended_early.map(failure);
+        Self { complete, dry_run, ended_early, outcome: Outcome::Pop3(outcome) }
+    }
+
+    pub(super) fn of_imap(report: ImapReport, dry_run: bool) -> Self {
+        let complete = report.is_complete();
+        let fetched = report.fetched();
+        let texts = |remarks: &[postrider_pull::imap::Remark], weight: Weight| {
+            remarks.iter().filter(|remark| remark.weight == weight).map(|remark| remark.text.clone()).collect()
+        };
+        let mailboxes = report.mailboxes.iter().map(|mailbox| MailboxOutcome {
+            remote: mailbox.remote.clone(),
+            local: mailbox.local.clone(),
+            messages: mailbox.messages,
+            fetched: mailbox.fetched,
+            fetched_bytes: mailbox.fetched_bytes,
+            recognised: mailbox.recognised,
+            flags_changed: mailbox.flags_changed,
+            vanished: mailbox.vanished,
+            removed: mailbox.removed,
+            verified: mailbox.verified,
+            notices: texts(&mailbox.remarks, Weight::Notice),
+            problems: texts(&mailbox.remarks, Weight::Problem),
+        });
+        let outcome = ImapOutcome {
+            fetched,
+            bytes_received: report.bytes_received,
+            mailboxes: mailboxes.collect(),
+            notices: texts(&report.remarks, Weight::Notice),
+            problems: texts(&report.remarks, Weight::Problem),
+        };
+        let ended_early = report.ended_early.map(failure);
+        Self { complete, dry_run, ended_early, outcome: Outcome::Imap(outcome) }
+    }
+}
+
+impl From<NotFetched> for Left {
+    fn from(left: NotFetched) -> Self {
+        Self { message: left.message, reason: left.reason.to_string() }
+    }
+}
+
+impl From<Difference> for Left {
+    fn from(difference: Difference) -> Self {
+        Self { message: difference.message, reason: difference.difference }
+    }
+}
+
+fn failure(error: PullError) -> Failure {
+    let error = explained(error);
+    Failure { error: advice::one_line(&error), hint: advice::hint(&error).map(str::to_owned) }
+}
