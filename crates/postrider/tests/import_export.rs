@@ -11,13 +11,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use postrider_testkit::{Corpus, ImapClient, ServerUnderTest};
@@ -301,7 +300,7 @@ fn an_import_that_is_killed_again_and_again_brings_every_message_once() {
     let place = Place::new(&[ALICE]);
     let mut mbox = String::new();
     for number in 0..MESSAGES {
-        writeln!(mbox, "From a@example.org Fri Mar  1 12:00:00 2019\nSubject: {number}\n\ntext {number}\n").unwrap();
+        append(&mut mbox, format_args!("From a@example.org Fri Mar  1 12:00:00 2019\nSubject: {number}\n\ntext {number}\n").unwrap();
     }
     fs::write(place.path("Many"), mbox).unwrap();
     let mut kills = 0;
@@ -392,7 +391,7 @@ fn mail_comes_in_and_goes_out_while_the_server_runs_and_survives_its_death() {
     let folder = tempfile::tempdir().unwrap();
     let mut corpus = String::new();
     for number in 0..MESSAGES {
-        writeln!(corpus, "From a@example.org Fri Mar  1 12:00:00 2019\nSubject: {number}\n\ntext {number}\n").unwrap();
+        append(&mut corpus, format_args!("From a@example.org Fri Mar  1 12:00:00 2019\nSubject: {number}\n\ntext {number}\n").unwrap();
     }
     fs::write(folder.path().join("Many"), corpus).unwrap();
     let configuration = server.certificate_file().with_file_name("postrider.toml");
@@ -429,4 +428,39 @@ fn mail_comes_in_and_goes_out_while_the_server_runs_and_survives_its_death() {
     assert!(missing.status == Some(2) && missing.stderr.contains("running server"), "{}", missing.stderr);
     server.stop();
     server.check_store();
+}
+
+/// `POSTRIDER_IMPORT_MESSAGES` sets how many messages are imported.
+#[test]
+fn a_large_import_takes_bounded_memory() {
+    const RESIDENT_BYTES_MAX: u64 = 200 * 1024 * 1024;
+    let messages: usize =
+        std::env::var("POSTRIDER_IMPORT_MESSAGES").map_or(10_000, |count| count.parse().expect("a number"));
+    let place = Place::new(&[ALICE]);
+    let mut mbox = BufWriter::new(fs::File::create(place.path("Many")).unwrap());
+    let text = "one line of a letter that says no more than any other line\n".repeat(60);
+    for number in 0..messages {
+        write!(mbox, "From a@example.org Fri Mar  1 12:00:00 2019\nSubject: {number}\n\n{number}\n{text}\n").unwrap();
+    }
+    mbox.into_inner().unwrap();
+    let began = Instant::now();
+    let mut command = place.command(&["import", "Many", "--into", ALICE, "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(own_resident_bytes(child.id()).unwrap_or(0));
+        thread::sleep(Duration::from_millis(5));
+    }
+    let report: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    let rate = messages as f64 / began.elapsed().as_secs_f64();
+    println!("{messages} messages, {rate:.0} a second, {} KiB of memory at most", peak / 1024);
+    assert_eq!(report["total"]["messages"], messages, "{report}");
+    assert!(peak > 0 && peak < RESIDENT_BYTES_MAX, "{peak} bytes");
+}
+
+/// Memory of a process that is its own, without the pages of files that it maps.
+fn own_resident_bytes(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }

@@ -54,9 +54,9 @@ impl Default for ConnectOptions {
 }
 
 /// A stream to read from and write to.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 
 /// An open connection. Reading and writing fail with [`io::ErrorKind::TimedOut`] after too long a silence, which
 /// becomes [`PullError::Silence`].
@@ -120,7 +120,10 @@ async fn connect_tcp(remote: &Remote, options: &ConnectOptions) -> Result<TcpStr
 
 impl Connection {
     /// A connection over a stream that is there already, such as one in memory.
-    pub fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, silence_time_max: Duration) -> Self {
+    pub fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
+        silence_time_max: Duration,
+    ) -> Self {
         let silence = Silence { time_max: silence_time_max, alarm: None };
         Self { layer: Layer::Plain(Box::new(stream)), silence }
     }

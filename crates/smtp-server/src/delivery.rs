@@ -31,6 +31,11 @@ impl SmtpService {
         let message = NewMessage::prepare(raw, Vec::new(), received, &self.store.options().mime).await;
         let mut waiting = targets(recipients, &self.options).into_iter();
         let mut outcomes = BTreeMap::new();
+        // One account is the rule, and needs no task of its own.
+        if let (1, Some((account, details))) = (waiting.len(), waiting.next()) {
+            outcomes.insert(account, deliver_to(&self.store, account, details, message).await);
+            return recipients.iter().map(|recipient| outcome_of(recipient, &outcomes)).collect();
+        }
         let mut running = JoinSet::new();
         loop {
             while running.len() < self.options.deliveries_at_once_max.max(1) {

@@ -41,12 +41,21 @@ const SEARCHED_AS_SHOWN: &str =
 const NOT_WRITTEN_AGAIN: &str = "both sync once; neither writes the messages again";
 
 /// All rows in the clear.
-pub const ALL: [Workload; 37] = [
+pub const ALL: [Workload; 38] = [
     Workload {
         name: "SELECT, warm",
         figure: Figure::PerSecond("commands/s"),
         target: Target::Ratio(5.0),
         run: select::warm,
+        note: "sixteen commands in one write",
+        ..READS
+    },
+    Workload {
+        name: "SELECT, warm, one at a time",
+        figure: Figure::PerSecond("commands/s"),
+        target: Target::None,
+        run: select::one_at_a_time,
+        note: "both wait for the kernel's wake-ups most of the time",
         ..READS
     },
     Workload { name: "UID FETCH 1:* (FLAGS)", target: Target::Ratio(3.0), run: fetch::flags, ..READS },

@@ -20,14 +20,14 @@ Examples:
     postrider import ~/mail-backup --into alice@example.org --dry-run
   Thunderbird (close it before; the profile is shown under Help > Troubleshooting Information):
     postrider import ~/.thunderbird/abcd1234.default/Mail/'Local Folders' --into alice@example.org
-  Apple Mail (the folder of one account), below a folder of its own:
-    postrider import ~/Library/Mail/V10/8F0C… --into alice@example.org --under 'Old Mac'
+  Apple Mail (~/Library/Mail, or a mailbox that it exported), below a folder of its own:
+    postrider import ~/Library/Mail/V10 --into alice@example.org --under 'Old Mac'
   A Maildir of Dovecot or Courier, with flags, keywords and subfolders:
     postrider import /var/vmail/example.org/alice/Maildir --into alice@example.org
-  Gmail, from Google Takeout (an mbox file; the archive as it was downloaded will do, too):
+  Gmail, from Google Takeout (an mbox file; the zip as it was downloaded will do, too):
     postrider import 'Takeout/Mail/All mail Including Spam and Trash.mbox' --into alice@example.org --under Gmail
   What `postrider export` wrote:
-    postrider import alice.tar --into alice@example.com
+    postrider import alice.tar --into alice@example.org
 
 It was interrupted? Give the same command again: it goes on where it stopped. Nothing comes twice.
 

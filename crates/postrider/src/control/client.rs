@@ -56,7 +56,7 @@ impl Control {
             }
             match Storage::open(config).await {
                 Ok(storage) => {
-                    let router = router(Administration { storage, server: None, running: Running::default(), pulls: postrider_pull::Running::default() });
+                    let router = router(Administration { storage, server: None, imports: Running::default(), pulls: postrider_pull::Running::default() });
                     return Ok(Self::Here(Box::new(TowerToHyperService::new(router))));
                 }
                 // Its owner may be about to listen, or about to leave.
@@ -163,9 +163,12 @@ where
     }
     let mut unread: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
+        // A report may be a line of megabytes: what was looked through is not looked through again.
+        let mut from = unread.len();
         unread.extend_from_slice(frame.context("the server broke off")?.data_ref().map_or(&[][..], |data| data));
-        while let Some(end) = unread.iter().position(|octet| *octet == b'\n') {
-            let line: Vec<u8> = unread.drain(..=end).collect();
+        while let Some(end) = unread.iter().skip(from).position(|octet| *octet == b'\n') {
+            let line: Vec<u8> = unread.drain(..=from + end).collect();
+            from = 0;
             match serde_json::from_slice(&line).context("the server's answer cannot be understood")? {
                 Event::Done(done) => {
                     return serde_json::from_value(done).context("the server's answer cannot be understood");

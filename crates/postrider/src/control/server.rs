@@ -37,7 +37,7 @@ pub struct Administration {
     /// The running server, if this is one.
     pub server: Option<Arc<ServerHandle>>,
     /// The imports that are under way.
-    pub running: transfer::Running,
+    pub imports: transfer::Running,
     /// The pulls that are under way.
     pub pulls: postrider_pull::Running,
 }

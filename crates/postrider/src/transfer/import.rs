@@ -69,10 +69,10 @@ pub struct FolderReport {
 
 /// Imports what lies at a path.
 pub async fn import(administration: &Administration, wish: &ImportWish, reporter: &Reporter) -> Result<ImportReport> {
-    let Administration { storage, server, running, .. } = administration;
+    let Administration { storage, server, imports, .. } = administration;
     let (account, who) = (account_of(storage, &wish.account).await?, Who::of(server.as_ref()));
     let key = Ledger::key(&wish.path, wish.under.as_deref());
-    let _turn = begin(running, &account, &key).await?;
+    let _turn = begin(imports, &account, &key).await?;
     let earlier = Ledger::read(&account, &key).await?.filter(|_| !wish.again && !wish.dry_run);
     if let Some(ledger) = earlier.as_ref().filter(|ledger| ledger.finished) {
         return Ok(ImportReport { finished_before: true, total: ledger.tally.clone(), ..ImportReport::default() });
@@ -108,8 +108,8 @@ pub async fn import(administration: &Administration, wish: &ImportWish, reporter
 }
 
 /// Waits until the same import is not under way, and until what it handed to the store before it was given up is done.
-async fn begin(running: &Running, account: &Account, key: &str) -> Result<super::running::Turn> {
-    let turn = running.begin(&format!("{} {key}", account.id())).await?;
+async fn begin(imports: &Running, account: &Account, key: &str) -> Result<super::running::Turn> {
+    let turn = imports.begin(&format!("{} {key}", account.id())).await?;
     // Changes are done in the order in which they are handed in: after an empty one, all before it are durable.
     account.write_notes(Vec::new()).await?;
     Ok(turn)

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use postrider_imap_proto::client::command::{SetLimits, ranges_of_uids, split_into_sets};
 use postrider_imap_proto::client::{ClientCommand, FailureKind, Fetch, Response, StatusResponse};
-use postrider_imap_proto::command::{CommandBody, Fetch as FetchCommand, FetchAttribute, Numbering, Section, SectionText};
+use postrider_imap_proto::command::{
+    CommandBody, Fetch as FetchCommand, FetchAttribute, Numbering, Section, SectionText,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::{Body, Contents, Keep};
@@ -187,7 +189,10 @@ fn groups(wanted: &[Described], messages_max: u32, bytes_max: u64) -> Vec<Vec<De
     for message in wanted {
         let size = message.told_bytes.unwrap_or(0);
         // A UID has at most ten digits and a comma, unless it goes on a range.
-        let follows = groups.last().and_then(|group| group.last()).is_some_and(|last| last.uid.checked_add(1) == Some(message.uid));
+        let follows = groups
+            .last()
+            .and_then(|group| group.last())
+            .is_some_and(|last| last.uid.checked_add(1) == Some(message.uid));
         let written = if follows { 0 } else { 22 };
         let fits = groups.last().is_some_and(|group| {
             (group.len() as u64) < u64::from(messages_max.max(1))

@@ -301,8 +301,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
 }
 
 fn bye(status: &StatusResponse) -> ImapError {
-    ImapError::Bye {
-        text: status.text.clone(),
-        kind: status.failure().unwrap_or(FailureKind::Temporary),
-    }
+    ImapError::Bye { text: status.text.clone(), kind: status.failure().unwrap_or(FailureKind::Temporary) }
 }

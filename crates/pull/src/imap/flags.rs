@@ -125,7 +125,9 @@ impl FlagSet {
 
 /// Whether our own server could tell it: an atom.
 fn is_keyword(name: &str) -> bool {
-    let is_atom = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']');
+    let is_atom = |octet: u8| {
+        octet.is_ascii_graphic() && !matches!(octet, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
+    };
     !name.is_empty() && name.len() <= KEYWORD_BYTES_MAX && name.bytes().all(is_atom)
 }
 

@@ -105,7 +105,8 @@ impl Following<'_> {
                 newly_gone.push(self.memory.place.message(*uid, Some(note)));
             }
         }
-        let gone: Vec<u32> = self.memory.messages.iter().filter(|(_, note)| note.is_gone).map(|(&uid, _)| uid).collect();
+        let gone: Vec<u32> =
+            self.memory.messages.iter().filter(|(_, note)| note.is_gone).map(|(&uid, _)| uid).collect();
         let (count, total) = (gone.len() as u64, self.memory.messages.len() as u64);
         let is_much = count > self.options.removals_max
             && count.saturating_mul(100) > total.saturating_mul(self.options.removals_percent_max);
@@ -147,7 +148,8 @@ impl Following<'_> {
     async fn remove(&mut self, notes: &[MessageNote]) -> Result<(), ImapError> {
         let mailbox = self.account.mailbox(self.mailbox).await?;
         let messages = mailbox.messages().ok_or(StoreError::NoMailbox)?;
-        let uids: UidSet = notes.iter().filter_map(|note| place_of(messages, note)).map(|entry| entry.uid).collect();
+        let brought = notes.iter().filter(|note| !note.was_here);
+        let uids: UidSet = brought.filter_map(|note| place_of(messages, note)).map(|entry| entry.uid).collect();
         self.report.removed += match self.options.rehearsal {
             Rehearsal::Dry => uids.count(),
             Rehearsal::Real if uids.is_empty() => 0,

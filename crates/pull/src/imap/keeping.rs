@@ -1,8 +1,8 @@
 //! Messages that came are made durable here, in one batch with what is noted of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use postrider_store::{Account, Appended, BlobHash, MailboxId, Note, StoreError, Uid};
+use postrider_store::{Account, Appended, BlobHash, Entry, Mailbox, MailboxId, Note, StoreError, Uid};
 
 use super::bodies::{Arrived, Take};
 use super::body::Body;
@@ -11,8 +11,10 @@ use super::flags::{FlagSet, KeywordRoom};
 use super::memory::{Memory, MessageNote};
 use super::message_id::message_id_hash;
 use super::options::ImapMode;
+use super::recall::hash_of;
 use super::report::{MailboxReport, Remark};
 use crate::observer::Observer;
+use crate::received::date_of_header;
 
 /// Puts messages into a mailbox here.
 pub(crate) struct Keeping<'a> {
@@ -23,7 +25,9 @@ pub(crate) struct Keeping<'a> {
     pub(crate) memory: &'a mut Memory,
     pub(crate) report: &'a mut MailboxReport,
     pub(crate) keywords: KeywordRoom,
-    /// The present time, for messages without a date: seconds since 1970 (UTC).
+    /// Messages that are here and not noted, by size.
+    pub(crate) unnoted: BTreeMap<u64, Vec<Entry>>,
+    /// The present time, for messages without any date: seconds since 1970 (UTC).
     pub(crate) now: i64,
     /// How many messages will be fetched in all.
     pub(crate) total: u64,
@@ -43,7 +47,10 @@ impl Take for Keeping<'_> {
             let note = self.note(&message, octets);
             match self.orphan_of(note.hash) {
                 Some(number) => self.adopt(number, message.described.uid, note, &mut notes),
-                None => fresh.push((message, note)),
+                None => match self.unnoted(&note).await? {
+                    Some(local) => self.take_over(MessageNote { local, ..note }, message.described.uid, &mut notes),
+                    None => fresh.push((message, note)),
+                },
             }
         }
         self.append(fresh, notes).await?;
@@ -60,11 +67,12 @@ impl Keeping<'_> {
             local: Uid(0),
             told_bytes: message.described.told_bytes.unwrap_or(octets.len() as u64),
             bytes: octets.len() as u64,
-            received: message.described.received.unwrap_or(self.now),
+            received: message.described.received.or_else(|| date_of_header(octets)).unwrap_or(self.now),
             message_id: message_id_hash(octets),
             hash: BlobHash::of(octets),
             flags: message.described.flags.clone(),
             is_gone: false,
+            was_here: false,
         }
     }
 
@@ -88,10 +96,32 @@ impl Keeping<'_> {
         self.memory.orphans.iter().find(|(_, orphan)| orphan.hash == hash).map(|(&number, _)| number)
     }
 
-    /// Takes over a message that is here already.
+    /// A message here that has this content and is not noted: it came another way, or from the same server under
+    /// another name.
+    async fn unnoted(&mut self, note: &MessageNote) -> Result<Option<Uid>, ImapError> {
+        let Some(entries) = self.unnoted.get_mut(&note.bytes) else { return Ok(None) };
+        for position in 0..entries.len() {
+            let Some(entry) = entries.get(position).copied() else { break };
+            if hash_of(self.account, entry.blob, note.bytes).await? == Some(note.hash) {
+                entries.swap_remove(position);
+                return Ok(Some(entry.uid));
+            }
+        }
+        Ok(None)
+    }
+
+    fn take_over(&mut self, mut note: MessageNote, uid: u32, notes: &mut Vec<Note>) {
+        note.was_here = true;
+        notes.push(self.memory.place.message(uid, Some(&note)));
+        self.memory.messages.insert(uid, note);
+        self.report.recognised += 1;
+    }
+
+    /// Takes over a message of an earlier UIDVALIDITY.
     fn adopt(&mut self, number: u32, uid: u32, mut note: MessageNote, notes: &mut Vec<Note>) {
         let Some(orphan) = self.memory.orphans.remove(&number) else { return };
         note.local = orphan.local;
+        note.was_here = orphan.was_here;
         // What changed there meanwhile is followed in the next run.
         note.flags = orphan.flags;
         notes.push(self.memory.place.orphan(number, None));
@@ -157,11 +187,7 @@ impl Keeping<'_> {
     }
 
     /// If others delivered at the same moment, the messages have other UIDs than was foretold.
-    async fn set_right(
-        &self,
-        appended: &Appended,
-        foretold: &mut BTreeMap<u32, MessageNote>,
-    ) -> Result<(), ImapError> {
+    async fn set_right(&self, appended: &Appended, foretold: &mut BTreeMap<u32, MessageNote>) -> Result<(), ImapError> {
         let mut notes = Vec::new();
         for ((&uid, note), local) in foretold.iter_mut().zip(appended.uids.iter()) {
             if note.local != local {
@@ -174,4 +200,16 @@ impl Keeping<'_> {
         }
         Ok(())
     }
+}
+
+/// Messages of a mailbox here that are not noted, by size.
+pub(crate) fn unnoted(mailbox: &Mailbox, memory: &Memory) -> BTreeMap<u64, Vec<Entry>> {
+    let noted: BTreeSet<Uid> = memory.messages.values().chain(memory.orphans.values()).map(|note| note.local).collect();
+    let mut found: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
+    for entry in mailbox.messages().into_iter().flat_map(|messages| messages.iter()) {
+        if !noted.contains(&entry.uid) {
+            found.entry(entry.size.into()).or_default().push(*entry);
+        }
+    }
+    found
 }

@@ -97,7 +97,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
 
     /// What changed since it was noted. The mailbox is selected, under the UIDVALIDITY that is noted.
     pub(crate) async fn changes(&mut self, selected: &Selected, memory: &Memory) -> Result<Changes, ImapError> {
-        let known: BTreeSet<u32> = memory.messages.iter().filter(|(_, note)| !note.is_gone).map(|(&uid, _)| uid).collect();
+        let known: BTreeSet<u32> =
+            memory.messages.iter().filter(|(_, note)| !note.is_gone).map(|(&uid, _)| uid).collect();
         if selected.exists == 0 {
             return Ok(Changes::of(&known, BTreeSet::new(), BTreeMap::new(), true));
         }

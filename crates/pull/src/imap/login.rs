@@ -87,7 +87,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             return self.authenticate(ClientExchange::new(mechanism, credentials, binding)?, mechanism.name()).await;
         }
         if self.capabilities.has("LOGINDISABLED") {
-            return Err(ImapError::NoMechanism { offered: self.capabilities.mechanisms().collect::<Vec<_>>().join(" ") });
+            return Err(ImapError::NoMechanism {
+                offered: self.capabilities.mechanisms().collect::<Vec<_>>().join(" "),
+            });
         }
         let password = Secret(password.expose().as_bytes().to_vec());
         let command = CommandBody::Login { user: user.as_bytes().to_vec(), password };

@@ -12,6 +12,7 @@ use postrider_imap_proto::list_pattern::Pattern;
 use postrider_imap_proto::mailbox_name::{NameEncoding, is_inbox};
 use postrider_store::{INBOX, SEPARATOR, SpecialUse};
 use tokio::io::{AsyncRead, AsyncWrite};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::connection::ImapConnection;
 use super::error::ImapError;
@@ -187,7 +188,10 @@ fn passed_over(
     options: &ImapPullOptions,
 ) -> Option<&'static str> {
     let lies_in = |spaces: &[ReceivedNamespace]| {
-        spaces.iter().map(|space| space.prefix.name(encoding)).any(|prefix| !prefix.is_empty() && name.starts_with(&prefix))
+        spaces
+            .iter()
+            .map(|space| space.prefix.name(encoding))
+            .any(|prefix| !prefix.is_empty() && name.starts_with(&prefix))
     };
     let is_virtual = [ListAttribute::All, ListAttribute::Flagged, ListAttribute::Important];
     let matches = |patterns: &[String]| patterns.iter().any(|text| Pattern::new("", text, SEPARATOR).matches(local));
@@ -235,8 +239,9 @@ fn local_name(name: &str, separator: Option<char>, prefix: Option<&str>) -> Stri
 
 /// A level's name: what cannot stand in one becomes `_`.
 fn clean(level: &str) -> String {
+    // Our server's clients name mailboxes in NFC (RFC 9051 §5.1).
     let cleaned: String = level
-        .chars()
+        .nfc()
         .map(|c| if c == SEPARATOR || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { '_' } else { c })
         .collect();
     match cleaned.as_str() {

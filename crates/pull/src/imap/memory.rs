@@ -34,6 +34,8 @@ pub(crate) struct MessageNote {
     pub(crate) flags: FlagSet,
     /// Whether it vanished there, and stays here until somebody agrees.
     pub(crate) is_gone: bool,
+    /// Whether it was here before it was fetched: then it is never removed here.
+    pub(crate) was_here: bool,
 }
 
 /// What is noted of a mailbox.
@@ -207,7 +209,7 @@ impl MailboxNote {
 
 impl MessageNote {
     fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, u8::from(self.is_gone), self.flags.system_bits()];
+        let mut out = vec![VERSION, u8::from(self.is_gone) | u8::from(self.was_here) << 1, self.flags.system_bits()];
         out.extend(self.local.0.to_be_bytes());
         out.extend(self.told_bytes.to_be_bytes());
         out.extend(self.bytes.to_be_bytes());
@@ -220,7 +222,7 @@ impl MessageNote {
 
     fn decode(value: &[u8]) -> Option<Self> {
         let mut rest = value.strip_prefix(&[VERSION])?;
-        let [is_gone, system] = take(&mut rest)?;
+        let [state, system] = take(&mut rest)?;
         let mut note = Self {
             local: Uid(u32::from_be_bytes(take(&mut rest)?)),
             told_bytes: u64::from_be_bytes(take(&mut rest)?),
@@ -229,7 +231,8 @@ impl MessageNote {
             message_id: u64::from_be_bytes(take(&mut rest)?),
             hash: BlobHash(take(&mut rest)?),
             flags: FlagSet::from_system_bits(system),
-            is_gone: is_gone != 0,
+            is_gone: state & 1 != 0,
+            was_here: state & 2 != 0,
         };
         while !rest.is_empty() {
             note.flags.insert_keyword(take_text(&mut rest)?);
@@ -277,6 +280,7 @@ mod tests {
             hash: BlobHash::of(b"x"),
             flags,
             is_gone: true,
+            was_here: true,
         };
         assert_eq!(MessageNote::decode(&note.encode()), Some(note.clone()));
         let mailbox = MailboxNote {

@@ -38,7 +38,9 @@ mod tests {
         assert_ne!(message_id_hash(message), 0);
         assert_eq!(message_id_hash(message), message_id_hash(b"Message-Id: <a@b>\r\n\r\n"));
         assert_ne!(message_id_hash(message), message_id_hash(b"Message-Id: <a@c>\r\n\r\n"));
-        for without in [&b""[..], b"Subject: x\r\n\r\nMessage-ID: <a@b>", b"Message-ID: none\r\n", b"\n", b"Message-ID:"] {
+        for without in
+            [&b""[..], b"Subject: x\r\n\r\nMessage-ID: <a@b>", b"Message-ID: none\r\n", b"\n", b"Message-ID:"]
+        {
             assert_eq!(message_id_hash(without), 0, "{}", String::from_utf8_lossy(without));
         }
     }

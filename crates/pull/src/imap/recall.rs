@@ -68,8 +68,7 @@ async fn prove(
 }
 
 async fn is_it(account: &Account, entry: &Entry, note: &MessageNote) -> Result<bool, ImapError> {
-    Ok(u64::from(entry.size) == note.bytes
-        && hash_of(account, entry.blob, entry.size.into()).await? == Some(note.hash))
+    Ok(u64::from(entry.size) == note.bytes && hash_of(account, entry.blob, entry.size.into()).await? == Some(note.hash))
 }
 
 /// The hash of a message as it can be read back; `None` if it is gone.

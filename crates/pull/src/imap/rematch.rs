@@ -109,6 +109,7 @@ mod tests {
             hash: BlobHash::of(content),
             flags: FlagSet::default(),
             is_gone: false,
+            was_here: false,
         }
     }
 

@@ -45,9 +45,12 @@ async fn run_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
     }
     let noted = key.mailboxes(account).await?;
     // A list without INBOX, which every user has, is not whole (RFC 9051 §5.1).
-    let (gone, kept): (Vec<_>, Vec<_>) = noted
-        .into_iter()
-        .partition(|note| directory.existing.contains(INBOX) && !directory.existing.contains(&note.name));
+    let is_whole = directory.existing.contains(INBOX);
+    if !is_whole {
+        report.remarks.push(Remark::problem("the server's list of mailboxes lacks INBOX, and may lack others"));
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) =
+        noted.into_iter().partition(|note| is_whole && !directory.existing.contains(&note.name));
     let taken: BTreeSet<_> = kept.iter().map(|note| note.local).collect();
     let mut worker = Worker { connection, account, options, key, observer, gone, taken };
     work_through(&mut worker, &directory, report).await?;
@@ -131,7 +134,8 @@ async fn remove_mailbox(
     options: &ImapPullOptions,
 ) -> Result<Remark, ImapError> {
     let name = &note.name;
-    let brought: BTreeSet<_> = memory.messages.values().chain(memory.orphans.values()).map(|note| note.local).collect();
+    let noted = memory.messages.values().chain(memory.orphans.values());
+    let brought: BTreeSet<_> = noted.filter(|note| !note.was_here).map(|note| note.local).collect();
     let is_ours = match account.mailbox(note.local).await {
         Ok(mailbox) if mailbox.record.uid_validity == note.local_validity => {
             let messages = mailbox.messages().ok_or(StoreError::NoMailbox)?;

@@ -134,7 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
 
     /// In an exact copy nothing is left that is not there any more.
     fn look_for_more(&self, memory: &Memory, present: &[u32], findings: &mut Findings) {
-        let more = memory.messages.keys().filter(|uid| present.binary_search(uid).is_err()).count() + memory.orphans.len();
+        let more =
+            memory.messages.keys().filter(|uid| present.binary_search(uid).is_err()).count() + memory.orphans.len();
         if more > 0 && self.options.mode == ImapMode::Mirror {
             findings.differing.push(format!("{more} messages are here and not there any more"));
         }

@@ -13,7 +13,7 @@ use super::connection::ImapConnection;
 use super::error::ImapError;
 use super::flags::KeywordRoom;
 use super::following::{Following, place_of};
-use super::keeping::Keeping;
+use super::keeping::{Keeping, unnoted};
 use super::listing::{Changes, Describe, Described, Selected};
 use super::mailboxes::RemoteMailbox;
 use super::memory::{MailboxNote, Memory, RemoteKey};
@@ -76,8 +76,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         }
     }
 
-    /// A mailbox that is new there may be one that had another name: by its id (RFC 8474), or because it has the
-    /// UIDVALIDITY and the messages of one that is gone.
+    /// A mailbox that is new there may be one that had another name: by its id (RFC 8474), because it has the
+    /// UIDVALIDITY and the messages of one that is gone, or because it belongs into the same place here, as after a
+    /// change of the server's prefix.
     async fn follow_rename(
         &mut self,
         remote: &RemoteMailbox,
@@ -85,20 +86,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         memory: &mut Memory,
         report: &mut MailboxReport,
     ) -> Result<(), ImapError> {
-        let by_id = |note: &MailboxNote| !note.mailbox_id.is_empty() && note.mailbox_id == selected.mailbox_id;
-        let by_number = |note: &MailboxNote| note.uid_validity != 0 && note.uid_validity == selected.uid_validity;
-        let found = self.gone.iter().position(by_id);
-        let Some(position) = found.or_else(|| self.gone.iter().position(by_number)) else { return Ok(()) };
-        let Some(name) = self.gone.get(position).map(|note| note.name.clone()) else { return Ok(()) };
-        let mut old = Memory::read(self.account, self.key.place(&name)).await?;
-        if found.is_none() && !self.has_messages_of(&old).await? {
-            return Ok(());
-        }
+        let (found, numbers_last) = self.former(remote, selected).await?;
+        let Some(position) = found else { return Ok(()) };
         let before = self.gone.remove(position);
+        let name = &before.name;
+        let mut old = Memory::read(self.account, self.key.place(name)).await?;
         report.remarks.push(Remark::notice(format!("it was called {name:?} before")));
         let mut notes = old.forgetting();
         if let Some(note) = &mut old.mailbox {
             note.name.clone_from(&remote.name);
+            if !numbers_last {
+                note.uid_validity = 0;
+            }
         }
         *memory = Memory { place: memory.place.clone(), ..old };
         notes.extend(memory.writing());
@@ -113,6 +112,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             report.remarks.push(Remark::notice(format!("the mailbox here keeps its name: {error}")));
         }
         Ok(())
+    }
+
+    /// Where among the mailboxes that are gone this one is, and whether its UIDs are the same.
+    async fn former(
+        &mut self,
+        remote: &RemoteMailbox,
+        selected: &Selected,
+    ) -> Result<(Option<usize>, bool), ImapError> {
+        let by_id = |note: &MailboxNote| !note.mailbox_id.is_empty() && note.mailbox_id == selected.mailbox_id;
+        if let Some(found) = self.gone.iter().position(by_id) {
+            return Ok((Some(found), true));
+        }
+        for position in 0..self.gone.len() {
+            let Some(note) = self.gone.get(position) else { break };
+            if note.uid_validity == 0 || note.uid_validity != selected.uid_validity {
+                continue;
+            }
+            let old = Memory::read(self.account, self.key.place(&note.name)).await?;
+            if self.has_messages_of(&old).await? {
+                return Ok((Some(position), true));
+            }
+        }
+        let place = find_place(self.account, remote, &self.taken);
+        Ok((self.gone.iter().position(|note| Some(note.local) == place), false))
     }
 
     /// Whether the mailbox that is selected has the messages that are noted, as far as a sample tells.
@@ -243,6 +266,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         if self.options.rehearsal == Rehearsal::Dry {
             return self.tell_new(&new, report).await;
         }
+        if new.is_empty() {
+            return Ok(());
+        }
         let mut keeping = Keeping {
             account: self.account,
             observer: self.observer,
@@ -251,9 +277,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             memory,
             report,
             keywords: KeywordRoom::new(&mailbox.record.keywords),
+            unnoted: Default::default(),
             now: unix_now(),
             total: new.len() as u64,
         };
+        keeping.unnoted = unnoted(mailbox, keeping.memory);
         let mut missing = Vec::new();
         for uids in new.chunks(self.options.described_messages_max.max(1) as usize) {
             let mut described = self.connection.describe(uids, Describe::Plainly).await?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use postrider_store::{BlobHash, NewMessage, Note};
+use tokio::time::Instant;
 
 use super::{
     client::Content,
@@ -25,9 +26,11 @@ struct Group {
     messages: Vec<NewMessage>,
     notes: Vec<Note>,
     bytes: u64,
-    /// What the notes say of messages that are there: number, key, and what is remembered.
-    claims: Vec<(u32, Key, Remembered)>,
+    /// Whose the notes are: a message's number, and its key.
+    claims: Vec<(u32, Key)>,
     known: u64,
+    /// When the first of its messages came.
+    began: Option<Instant>,
 }
 
 /// What fetching keeps in mind.
@@ -81,12 +84,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes a message that has come: into the group, or as known.
-    async fn take(
-        &mut self,
-        message: &Listed,
-        content: Content,
-        fetching: &mut Fetching<'a>,
-    ) -> Result<(), PullError> {
+    async fn take(&mut self, message: &Listed, content: Content, fetching: &mut Fetching<'a>) -> Result<(), PullError> {
         let limits = &self.pull.options.limits;
         self.report.bytes += content.octets;
         let Some(bytes) = content.bytes else {
@@ -126,11 +124,13 @@ impl<'a> Run<'a> {
             fetching.group.bytes += size;
         }
         fetching.group.notes.push(self.memory.note(&key, Some(&remembered)));
-        fetching.group.claims.push((message.number.0, key.clone(), remembered));
+        fetching.group.claims.push((message.number.0, key.clone()));
         // At once, so that another message of this content finds no former key of it.
         self.memory.claim(key, remembered);
-        let group = &fetching.group;
-        if group.bytes >= limits.group_bytes_max || group.notes.len() >= limits.group_messages_max {
+        let group = &mut fetching.group;
+        let waited = group.began.get_or_insert_with(Instant::now).elapsed();
+        let is_full = group.bytes >= limits.group_bytes_max || group.notes.len() >= limits.group_messages_max;
+        if is_full || waited >= limits.group_time_max {
             self.store(&mut fetching.group).await?;
         }
         Ok(())
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         }
         self.report.fetched += count;
         self.report.known += group.known;
-        self.keys.extend(group.claims.into_iter().map(|(number, key, _)| (number, key)));
+        self.keys.extend(group.claims);
         Ok(())
     }
 }

@@ -133,7 +133,8 @@ fn forget_shared(ids: &mut BTreeMap<u32, Vec<u8>>, remarks: &mut Vec<String>) {
         .collect();
     if !shared.is_empty() {
         let count = shared.len();
-        remarks.push(format!("{count} messages share their unique id with another, and are told apart by their content"));
+        remarks
+            .push(format!("{count} messages share their unique id with another, and are told apart by their content"));
     }
     for number in shared {
         ids.remove(&number);

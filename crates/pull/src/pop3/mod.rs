@@ -24,6 +24,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use postrider_store::{Account, MailboxId};
 
 use crate::{
@@ -92,6 +94,8 @@ pub struct Limits {
     pub group_messages_max: usize,
     /// Bytes of messages that are stored together. A larger message is stored alone.
     pub group_bytes_max: u64,
+    /// How long a message that has come may wait for others before it is stored.
+    pub group_time_max: Duration,
     /// Messages that are asked for ahead, where the server announces PIPELINING.
     pub window_messages_max: usize,
     /// Bytes of messages that are asked for ahead. A larger message is asked for alone.
@@ -113,6 +117,7 @@ impl Default for Limits {
             account_bytes_max: None,
             group_messages_max: 200,
             group_bytes_max: 8 * 1024 * 1024,
+            group_time_max: Duration::from_secs(5),
             window_messages_max: 32,
             window_bytes_max: 8 * 1024 * 1024,
             messages_max: 2_000_000,

@@ -119,7 +119,9 @@ impl Run<'_> {
                     _ => String::from("was fetched before; would stay there"),
                 },
                 Some(remembered) => match located.holds(remembered.hash, remembered.size).await? {
-                    true => String::from("was fetched before and is here, read back and found right; would be removed there"),
+                    true => String::from(
+                        "was fetched before and is here, read back and found right; would be removed there",
+                    ),
                     false => String::from("was fetched before, but is not in the account any more; would stay there"),
                 },
             };
@@ -141,9 +143,7 @@ pub(super) fn is_due(pull: Pull<'_>, remembered: &Remembered) -> bool {
     match pull.options.mode {
         Mode::Keep => false,
         Mode::Delete => true,
-        Mode::KeepDays(days) => {
-            remembered.first_seen.saturating_add(i64::from(days).saturating_mul(DAY)) <= pull.now
-        }
+        Mode::KeepDays(days) => remembered.first_seen.saturating_add(i64::from(days).saturating_mul(DAY)) <= pull.now,
     }
 }
 

@@ -215,13 +215,9 @@ async fn what_is_here_is_removed_there_also_if_it_was_fetched_before() {
     let here = Here::new().await;
     let script = [&listing(&[("a", "one")]), &retr(1, "one"), QUIT].concat();
     here.pull(&options(Mode::Keep), 1, &script).await.unwrap();
-    let script = [
-        &listing(&[("a", "one"), ("b", "two")]),
-        &retr(2, "two"),
-        "C: DELE 1\nS: +OK\nC: DELE 2\nS: -ERR no\n",
-        QUIT,
-    ]
-    .concat();
+    let script =
+        [&listing(&[("a", "one"), ("b", "two")]), &retr(2, "two"), "C: DELE 1\nS: +OK\nC: DELE 2\nS: -ERR no\n", QUIT]
+            .concat();
     let report = here.pull(&options(Mode::Delete), 2, &script).await.unwrap();
     assert_eq!((report.fetched, report.known, report.removed_there), (1, 1, 1));
     let reason = NotFetchedReason::NotRemoved(String::from("no"));
@@ -297,8 +293,7 @@ async fn changed_unique_ids_make_no_duplicates() {
     let script = [&listing(&[("a", "one"), ("b", "two")]), &retr(1, "one"), &retr(2, "two"), QUIT].concat();
     here.pull(&options(Mode::KeepDays(1)), 1, &script).await.unwrap();
     let changed = [("x", "one"), ("y", "two"), ("z", "new")];
-    let script =
-        [&listing(&changed), &retr(1, "one"), &retr(2, "two"), &retr(3, "new"), QUIT].concat();
+    let script = [&listing(&changed), &retr(1, "one"), &retr(2, "two"), &retr(3, "new"), QUIT].concat();
     let report = here.pull(&options(Mode::KeepDays(1)), 2, &script).await.unwrap();
     assert_eq!((report.fetched, report.known), (1, 2));
     assert_eq!(here.contents().await.len(), 3);
@@ -392,11 +387,8 @@ async fn what_is_refused_or_too_large_is_told() {
     let reasons: Vec<_> = report.not_fetched.iter().map(|left| (left.message.as_str(), &left.reason)).collect();
     let too_large = NotFetchedReason::TooLarge { bytes_max: 20 };
     let refused = NotFetchedReason::Refused(String::from("broken"));
-    let expected = [
-        ("message 2 (UIDL b)", &too_large),
-        ("message 1 (UIDL a)", &refused),
-        ("message 3 (UIDL c)", &too_large),
-    ];
+    let expected =
+        [("message 2 (UIDL b)", &too_large), ("message 1 (UIDL a)", &refused), ("message 3 (UIDL c)", &too_large)];
     assert_eq!(reasons, expected);
     assert!(!report.is_complete());
 }
@@ -455,7 +447,8 @@ async fn many_messages_are_asked_for_ahead_where_the_server_allows_it() {
 #[tokio::test]
 async fn a_login_is_refused_in_words_that_help() {
     let url = "pop3://alice@127.0.0.1?security=none";
-    let table: [(&str, &str, fn(&PullError) -> bool); 6] = [
+    type Expected = fn(&PullError) -> bool;
+    let table: [(&str, &str, Expected); 6] = [
         (url, "S: -ERR [SYS/TEMP] full house\n", |error| matches!(error, PullError::Temporary { .. })),
         (url, "S: * OK IMAP4rev1 ready\n", |error| matches!(error, PullError::Protocol { .. })),
         (url, "S: +OK\nC: CAPA\nS: -ERR\nC: USER alice\nS: +OK\nC: PASS secret\nS: -ERR no\n", |error| {

@@ -51,11 +51,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn verify_contents(
-        &mut self,
-        messages: &[Listed],
-        verification: &mut Verification,
-    ) -> Result<(), PullError> {
+    async fn verify_contents(&mut self, messages: &[Listed], verification: &mut Verification) -> Result<(), PullError> {
         let bytes_max = self.pull.options.limits.message_bytes_max;
         // What was too large to be fetched is missing already.
         let fetched = messages.iter().filter(|message| message.octets.is_none_or(|octets| octets <= bytes_max));

@@ -17,7 +17,8 @@ const MAILBOXES: [(&str, &str); 6] = [
     ("Trash", "Trash"),
 ];
 
-const FLAGS: [&str; 6] = ["", "\\Seen", "\\Seen \\Answered", "\\Flagged $Forwarded", "Work-1 \\Draft", "\\Seen \\Deleted"];
+const FLAGS: [&str; 6] =
+    ["", "\\Seen", "\\Seen \\Answered", "\\Flagged $Forwarded", "Work-1 \\Draft", "\\Seen \\Deleted"];
 
 fn dovecot() -> ServerUnderTest {
     ServerUnderTest::start_kind(ServerKind::Dovecot, "", &["alice"])
@@ -101,9 +102,8 @@ async fn an_archive_keeps_what_vanishes_and_flags_that_changed_here() {
     let second = world.pull(&server, &options).await;
     assert!(second.is_complete(), "{second:#?}");
     let after = world.mail().await;
-    let hashes = |mail: &crate::world::Mail| -> Vec<String> {
-        mail.values().flatten().map(|(hash, _)| hash.clone()).collect()
-    };
+    let hashes =
+        |mail: &crate::world::Mail| -> Vec<String> { mail.values().flatten().map(|(hash, _)| hash.clone()).collect() };
     assert_eq!(hashes(&before), hashes(&after));
     let mailbox = world.account.mailbox(inbox).await.unwrap();
     let flags_of = |uid| mailbox.record.keywords.flags(mailbox.messages().unwrap().find(Uid(uid)).unwrap().1.flags);

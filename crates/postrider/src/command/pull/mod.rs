@@ -216,7 +216,8 @@ impl ImapFlags {
     fn refuse_for_pop3(&self) -> Result<()> {
         if self.mode.is_some() || self.yes || !self.include.is_empty() || !self.exclude.is_empty() {
             let refused: Result<()> = Err(anyhow!("--mode, --yes, --include and --exclude are for IMAP"));
-            return refused.advise("for POP3 there are --keep, --delete and --keep-days, and --mailbox for the mailbox here");
+            return refused
+                .advise("for POP3 there are --keep, --delete and --keep-days, and --mailbox for the mailbox here");
         }
         Ok(())
     }
@@ -229,7 +230,8 @@ impl TrustFlags {
         }
         let Some(path) = self.ca_file.clone() else { return Ok(TrustWish::System) };
         let pem = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
-        let pem = pem.advise("--ca-file wants certificates in PEM format, which begin with -----BEGIN CERTIFICATE-----")?;
+        let pem =
+            pem.advise("--ca-file wants certificates in PEM format, which begin with -----BEGIN CERTIFICATE-----")?;
         Ok(TrustWish::Authorities { path, pem })
     }
 }

@@ -77,7 +77,8 @@ fn printed_by(command: &str) -> Result<String> {
 fn asked_for(remote: &Remote) -> Result<String> {
     if !io::stdin().is_terminal() {
         let refused: Result<()> = Err(anyhow!("there is no terminal to ask for the password"));
-        refused.advise(format!("give it with --password-file, --password-command, --password-stdin or in ${VARIABLE}"))?;
+        refused
+            .advise(format!("give it with --password-file, --password-command, --password-stdin or in ${VARIABLE}"))?;
     }
     rpassword::prompt_password(format!("Password of {} at {}: ", remote.user, remote.host)).context("cannot ask")
 }

@@ -1,8 +1,8 @@
 //! Servers that are not at their best.
 
 use super::*;
-use crate::imap::options::{ImapMode, Verification};
 use crate::PullError;
+use crate::imap::options::{ImapMode, Verification};
 
 const GOOD: &[u8] = b"Message-ID: <1@x>\r\n\r\ngood\r\n";
 

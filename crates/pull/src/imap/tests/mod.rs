@@ -3,6 +3,7 @@
 mod faults;
 mod following;
 mod login;
+mod places;
 mod script;
 
 use std::sync::Arc;

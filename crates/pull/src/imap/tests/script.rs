@@ -14,7 +14,8 @@ impl Script<'_> {
     /// Plays the server's part; the stream is the client's end.
     pub(super) fn play(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(1 << 16);
-        let lines: Vec<(bool, Vec<u8>)> = self.text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| self.line(line)).collect();
+        let lines: Vec<(bool, Vec<u8>)> =
+            self.text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| self.line(line)).collect();
         (client, tokio::spawn(serve(server, lines)))
     }
 
