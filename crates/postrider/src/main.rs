@@ -3,7 +3,8 @@
 //! This crate wires the others together and holds no mail logic: the command line (one file for each
 //! subcommand), the configuration, the control socket, the demo. Nothing below it is global; what a part needs, it is handed here.
 //!
-//! Exit status: 0 when it is done, 1 when `check` found faults or `import` could not take every message, 2 when it could not be done.
+//! Exit status: 0 when it is done, 1 when `check` found faults or `import` or `pull` could not take every message,
+//! 2 when it could not be done.
 
 mod advice;
 mod command;

@@ -80,7 +80,7 @@ pub enum RemoteError {
     /// A password stands in the URL, where everybody on the machine can see it.
     #[error(
         "the URL has a password in it, which other people on this machine could see; leave it out, and let it be asked for \
-         or give it with --password-file or --password-command"
+         or give it with --password-file or --password-command (a colon within the user's name is written %3A)"
     )]
     Password,
     /// There is no host, or it holds what no host's name does.

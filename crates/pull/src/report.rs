@@ -55,7 +55,7 @@ pub enum NotFetchedReason {
         bytes_max: u64,
     },
     /// It was fetched once, but it is not in the account any more.
-    #[error("it was fetched before, but is not in the account any more")]
+    #[error("it was fetched before, but is not in the account any more, or is damaged here (`postrider check` tells)")]
     NotHere,
     /// What was read back from the store is not what was received.
     #[error("what was read back from the store differs from what was received; run `postrider check`")]

@@ -32,7 +32,9 @@ impl SmtpService {
         let mut waiting = targets(recipients, &self.options).into_iter();
         let mut outcomes = BTreeMap::new();
         // One account is the rule, and needs no task of its own.
-        if let (1, Some((account, details))) = (waiting.len(), waiting.next()) {
+        if waiting.len() == 1
+            && let Some((account, details)) = waiting.next()
+        {
             outcomes.insert(account, deliver_to(&self.store, account, details, message).await);
             return recipients.iter().map(|recipient| outcome_of(recipient, &outcomes)).collect();
         }

@@ -36,7 +36,7 @@ Set up a server:
   postrider --config postrider.toml account add alice@example.org
   postrider serve --config postrider.toml
 
-Exit status: 0 done, 1 `check` found faults or `import` could not take every message, 2 it could not be done.";
+Exit status: 0 done, 1 `check` found faults, `import` or `pull` could not take every message, 2 it could not be done.";
 
 /// A mail server for people who want to own their mail: keeps it, and hands it to any mail program by IMAP and POP3.
 #[derive(Debug, Parser)]

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use postrider_imap_proto::client::command::{Dialect, Step, Tags, encode_client_command};
 use postrider_imap_proto::client::{
     Capabilities, ClientCommand, FailureKind, Greeting, Response, ResponseEvent, ResponseFramer, ResponseLimits,
-    StatusResponse, parse_response,
+    ResponseRefusal, StatusResponse, parse_response,
 };
 use postrider_imap_proto::encode::Status;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -33,6 +33,10 @@ pub struct ImapConnectionOptions {
     pub wait: Duration,
     /// The longest wait, whatever the server asks for.
     pub wait_max: Duration,
+    /// Messages of one mailbox that are taken note of; what a server lists beyond is not believed.
+    pub mailbox_messages_max: usize,
+    /// Responses that may come before the server lets a command be sent to its end.
+    pub early_responses_max: usize,
 }
 
 impl Default for ImapConnectionOptions {
@@ -43,6 +47,8 @@ impl Default for ImapConnectionOptions {
             retries_max: 5,
             wait: Duration::from_secs(2),
             wait_max: Duration::from_secs(600),
+            mailbox_messages_max: 5_000_000,
+            early_responses_max: 10_000,
         }
     }
 }
@@ -56,7 +62,7 @@ pub(crate) struct Received {
 /// A connection to an IMAP server.
 pub struct ImapConnection<S> {
     stream: S,
-    options: ImapConnectionOptions,
+    pub(crate) options: ImapConnectionOptions,
     input: BytesMut,
     framer: ResponseFramer,
     tags: Tags,
@@ -146,6 +152,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
     /// Whether the server wants the rest; if not, the command's end waits among the early responses.
     async fn await_continuation(&mut self, tag: &str) -> Result<bool, ImapError> {
         loop {
+            if self.early.len() > self.options.early_responses_max {
+                return Err(ResponseRefusal::ResponseTooLarge.into());
+            }
             let received = self.receive_new(Keep::Hash).await?;
             match &received.response {
                 Response::Continuation(_) => return Ok(true),

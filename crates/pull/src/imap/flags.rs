@@ -8,6 +8,11 @@ use std::collections::BTreeSet;
 use postrider_imap_proto::command::Flag as WireFlag;
 use postrider_store::{Flag, KEYWORD_BYTES_MAX, KEYWORDS_MAX, KeywordTable};
 
+use super::report::{MailboxReport, Remark};
+
+/// Keywords without room that are named.
+const LEFT_OUT_NAMED_MAX: usize = 10;
+
 const SYSTEM: [(u8, Flag); 5] =
     [(1, Flag::Answered), (2, Flag::Flagged), (4, Flag::Deleted), (8, Flag::Seen), (16, Flag::Draft)];
 
@@ -156,6 +161,17 @@ impl KeywordRoom {
             }
         }
         fitting
+    }
+
+    /// Tells which keywords found no room.
+    pub(crate) fn tell_left_out(&self, report: &mut MailboxReport) {
+        if !self.left_out.is_empty() {
+            let names: Vec<&str> = self.left_out.iter().map(String::as_str).take(LEFT_OUT_NAMED_MAX).collect();
+            report.remarks.push(Remark::notice(format!(
+                "keywords were left out, as a mailbox here has no room for more: {}",
+                names.join(", ")
+            )));
+        }
     }
 }
 

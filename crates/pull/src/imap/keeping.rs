@@ -16,6 +16,9 @@ use super::report::{MailboxReport, Remark};
 use crate::observer::Observer;
 use crate::received::date_of_header;
 
+/// Odd sizes that are named one by one; more are counted, as some servers tell none right.
+const NAMED_MAX: u64 = 10;
+
 /// Puts messages into a mailbox here.
 pub(crate) struct Keeping<'a> {
     pub(crate) account: &'a Account,
@@ -29,6 +32,8 @@ pub(crate) struct Keeping<'a> {
     pub(crate) unnoted: BTreeMap<u64, Vec<Entry>>,
     /// The present time, for messages without any date: seconds since 1970 (UTC).
     pub(crate) now: i64,
+    /// Messages whose size the server told falsely.
+    pub(crate) odd_sizes: u64,
     /// How many messages will be fetched in all.
     pub(crate) total: u64,
 }
@@ -76,8 +81,23 @@ impl Keeping<'_> {
         }
     }
 
+    /// What is to be told when all messages have come.
+    pub(crate) fn finish(&mut self) {
+        let more = self.odd_sizes.saturating_sub(NAMED_MAX);
+        if more > 0 {
+            self.report
+                .remarks
+                .push(Remark::notice(format!("{more} more messages have another size than the server says")));
+        }
+        self.keywords.tell_left_out(self.report);
+    }
+
     fn look_at_size(&mut self, message: &Arrived, bytes: u64) {
         if let Some(told) = message.described.told_bytes.filter(|told| *told != bytes) {
+            self.odd_sizes += 1;
+            if self.odd_sizes > NAMED_MAX {
+                return;
+            }
             let uid = message.described.uid;
             self.report.remarks.push(Remark::notice(format!(
                 "message UID {uid}: the server says that it has {told} bytes, but it has {bytes}; it was taken as it is"

@@ -15,6 +15,7 @@ use postrider_imap_proto::command::{
 };
 use postrider_imap_proto::encode::Code;
 use postrider_imap_proto::set::{Bound, SequenceSet};
+use postrider_store::{Uid, UidSet};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::ImapConnection;
@@ -88,7 +89,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         let is_resynchronised = qresync.is_some();
         let select = Select { mailbox: mailbox.raw.to_argument(), condstore, qresync };
         let mut selected = Selected::default();
-        let status = self.command("EXAMINE", CommandBody::Examine(select), |response| selected.take(response)).await?;
+        let messages_max = self.options.mailbox_messages_max;
+        let status = self
+            .command("EXAMINE", CommandBody::Examine(select), |response| selected.take(response, messages_max))
+            .await?;
         selected.take_code(status.code.as_ref());
         let same = known.is_some_and(|note| note.uid_validity == selected.uid_validity);
         selected.is_resynchronised = is_resynchronised && same && selected.modseq > 0;
@@ -140,9 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             vanished: false,
         };
         let mut flags = BTreeMap::new();
+        let messages_max = self.options.mailbox_messages_max;
         self.command("FETCH", CommandBody::Fetch(fetch), |response| {
             if let Response::Fetch(fetch) = response
                 && let (Some(uid), Some(told)) = (fetch.uid(), fetch.flags())
+                && flags.len() < messages_max
             {
                 flags.insert(uid, FlagSet::from_wire(told));
             }
@@ -154,11 +160,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
     pub(crate) async fn search_all(&mut self) -> Result<BTreeSet<u32>, ImapError> {
         let search = Search { numbering: Numbering::Uid, returns: None, charset: None, keys: vec![SearchKey::All] };
         let mut found = BTreeSet::new();
+        let messages_max = self.options.mailbox_messages_max;
         self.command("SEARCH", CommandBody::Search(search), |response| match response {
-            Response::Search(numbers) => found.extend(numbers.numbers),
+            Response::Search(numbers) => found.extend(numbers.numbers.into_iter().take(messages_max)),
             Response::Esearch(search) => {
                 let ranges = search.all.unwrap_or_default();
-                found.extend(ranges.into_iter().flat_map(|(low, high)| low..=high));
+                found.extend(ranges.into_iter().flat_map(|(low, high)| low..=high).take(messages_max));
             }
             _ => {}
         })
@@ -223,13 +230,15 @@ impl Described {
 }
 
 impl Selected {
-    fn take(&mut self, response: Response) {
+    fn take(&mut self, response: Response, messages_max: usize) {
         match response {
             Response::Exists(messages) => self.exists = messages,
             Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
             Response::Vanished { uids, .. } => self.vanished.extend(uids),
             Response::Fetch(fetch) => {
-                if let (Some(uid), Some(flags)) = (fetch.uid(), fetch.flags()) {
+                if let (Some(uid), Some(flags)) = (fetch.uid(), fetch.flags())
+                    && self.changed.len() < messages_max
+                {
                     self.changed.insert(uid, FlagSet::from_wire(flags));
                 }
             }
@@ -254,8 +263,8 @@ impl Selected {
 
     /// What a resynchronisation told, if it agrees with the number of messages.
     fn resynchronised(&self, known: &BTreeSet<u32>) -> Option<Changes> {
-        let is_gone = |uid: u32| self.vanished.iter().any(|&(low, high)| (low..=high).contains(&uid));
-        let mut present: BTreeSet<u32> = known.iter().copied().filter(|&uid| !is_gone(uid)).collect();
+        let vanished = UidSet::from_ranges(self.vanished.clone());
+        let mut present: BTreeSet<u32> = known.iter().copied().filter(|&uid| !vanished.contains(Uid(uid))).collect();
         present.extend(self.changed.keys());
         (present.len() as u64 == u64::from(self.exists))
             .then(|| Changes::of(known, present, self.changed.clone(), true))

@@ -73,6 +73,8 @@ pub struct ImapPullOptions {
     pub virtual_mailboxes: bool,
     /// The largest message that is fetched, in bytes; larger ones are reported.
     pub message_bytes_max: u64,
+    /// How much mail the account may hold, in bytes; what goes beyond it is not fetched, and reported. `None`: no bound.
+    pub account_bytes_max: Option<u64>,
     /// Messages that are asked for, and kept, together.
     pub group_messages_max: u32,
     /// Bytes of messages that are asked for, and kept, together; a larger message comes alone.
@@ -99,6 +101,7 @@ impl Default for ImapPullOptions {
             exclude: Vec::new(),
             virtual_mailboxes: false,
             message_bytes_max: 50 * 1024 * 1024,
+            account_bytes_max: None,
             group_messages_max: 200,
             group_bytes_max: 4 * 1024 * 1024,
             groups_ahead_max: 2,

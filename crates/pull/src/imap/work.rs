@@ -1,6 +1,6 @@
 //! One mailbox, from what is noted of it to the note at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -244,7 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         let mut following = Following { account, options, mailbox: mailbox.id, memory, report };
         following.flags(&changes.flags, &mut keywords).await?;
         following.vanished(&changes.vanished).await?;
-        tell_left_out(&keywords, report);
+        keywords.tell_left_out(report);
         if self.options.mode == ImapMode::Mirror {
             // What was removed here and is still there comes again: the copy is exact.
             let messages = mailbox.messages().ok_or(StoreError::NoMailbox)?;
@@ -277,31 +277,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             memory,
             report,
             keywords: KeywordRoom::new(&mailbox.record.keywords),
-            unnoted: Default::default(),
+            unnoted: BTreeMap::new(),
+            odd_sizes: 0,
             now: unix_now(),
             total: new.len() as u64,
         };
         keeping.unnoted = unnoted(mailbox, keeping.memory);
         let mut missing = Vec::new();
         for uids in new.chunks(self.options.described_messages_max.max(1) as usize) {
-            let mut described = self.connection.describe(uids, Describe::Plainly).await?;
-            let mut wanted: Vec<Described> = Vec::with_capacity(uids.len());
-            for uid in uids {
-                // One that is not described may be gone by now, or left out: it is asked for all the same.
-                let told = described.remove(uid).unwrap_or_else(|| Described::unknown(*uid));
-                match told.told_bytes.filter(|bytes| *bytes > self.options.message_bytes_max) {
-                    Some(bytes) => keeping.remark_too_large(*uid, bytes),
-                    None => wanted.push(told),
-                }
-            }
+            let described = self.connection.describe(uids, Describe::Plainly).await?;
+            let wanted = self.fetchable(uids, described, &mut keeping);
             let keep = Keep::Whole { bytes_max: self.options.message_bytes_max };
             let (connection, options) = (&mut *self.connection, self.options);
             let mut fetching = Fetching { connection, options, keep, taker: &mut keeping, held: Vec::new() };
             missing.extend(fetching.fetch(wanted).await?);
         }
-        let keywords = keeping.keywords;
-        tell_left_out(&keywords, report);
+        keeping.finish();
         self.tell_missing(&missing, report).await
+    }
+
+    /// Those messages that may be fetched.
+    fn fetchable(
+        &self,
+        uids: &[u32],
+        mut described: BTreeMap<u32, Described>,
+        keeping: &mut Keeping<'_>,
+    ) -> Vec<Described> {
+        let room = self.options.account_bytes_max.map(|max| max.saturating_sub(self.account.state().bytes_used()));
+        let (mut wanted, mut bytes, mut left) = (Vec::with_capacity(uids.len()), 0u64, 0u64);
+        for uid in uids {
+            // One that is not described may be gone by now, or left out: it is asked for all the same.
+            let told = described.remove(uid).unwrap_or_else(|| Described::unknown(*uid));
+            let size = told.told_bytes.unwrap_or(0);
+            if size > self.options.message_bytes_max {
+                keeping.remark_too_large(*uid, size);
+            } else if room.is_some_and(|room| bytes.saturating_add(size) > room) {
+                left += 1;
+            } else {
+                bytes = bytes.saturating_add(size);
+                wanted.push(told);
+            }
+        }
+        if left > 0 {
+            keeping.report.remarks.push(Remark::problem(format!(
+                "{left} messages were not fetched: the account's quota leaves no room for them"
+            )));
+        }
+        wanted
     }
 
     /// Messages that the server did not give: are they gone, or does it keep them back?
@@ -383,14 +405,6 @@ fn note_of(
         local: mailbox.id,
         local_validity: mailbox.record.uid_validity,
         certain_before: stored.map_or(mailbox.record.uid_next, |stored| stored.certain_before),
-    }
-}
-
-fn tell_left_out(keywords: &KeywordRoom, report: &mut MailboxReport) {
-    if !keywords.left_out.is_empty() {
-        let names: Vec<&str> = keywords.left_out.iter().map(String::as_str).take(10).collect();
-        let text = format!("keywords were left out, as a mailbox here has no room for more: {}", names.join(", "));
-        report.remarks.push(Remark::notice(text));
     }
 }
 

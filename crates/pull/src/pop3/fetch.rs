@@ -40,13 +40,21 @@ struct Fetching<'a> {
     contents: HashMap<BlobHash, u32>,
     /// What was in the account when it was first asked for.
     located: Option<Located<'a>>,
+    /// Messages that were known under another unique id.
+    renamed: u64,
 }
 
 impl<'a> Run<'a> {
     /// Fetches messages. What was stored when an error comes stays, and so does what was received whole.
     pub(super) async fn fetch(&mut self, unknown: &[Listed]) -> Result<(), PullError> {
-        let mut fetching = Fetching { group: Group::default(), contents: HashMap::new(), located: None };
+        let mut fetching = Fetching { group: Group::default(), contents: HashMap::new(), located: None, renamed: 0 };
         let outcome = self.receive(unknown, &mut fetching).await;
+        if fetching.renamed > 0 {
+            self.pull.observer.note(format!(
+                "{} messages have other unique ids (UIDL) there than before; they were recognised by their content",
+                fetching.renamed
+            ));
+        }
         // What was received whole before the connection broke need not come again.
         match (outcome, self.store(&mut fetching.group).await) {
             (Err(error), _) | (Ok(()), Err(error)) => Err(error),
@@ -108,6 +116,7 @@ impl<'a> Run<'a> {
             if former != key {
                 fetching.group.notes.push(self.memory.note(&former, None));
                 self.memory.remove(&former);
+                fetching.renamed += 1;
             }
             fetching.group.known += 1;
         } else if let Some(bytes_max) = self.without_room(&fetching.group, size) {

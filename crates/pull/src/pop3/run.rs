@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postrider_pop3_proto::{Command, client::Reply};
+use postrider_pop3_proto::{Command, Expiry, client::Reply};
 
 use super::{
     Action, Mode, Pull, Verify,
@@ -36,6 +36,11 @@ pub(super) struct Run<'a> {
 pub(super) async fn run(mut client: Client, pull: Pull<'_>) -> Result<Report, PullError> {
     let maildrop = Maildrop::of(&mut client).await?;
     maildrop.remarks.into_iter().for_each(|remark| pull.observer.note(remark));
+    // RFC 2449 §6.7: such a server counts what was fetched as delivered.
+    if matches!(client.capabilities.expire(), Some(Expiry::Days(0, _))) {
+        pull.observer
+            .note(String::from("the server announces that it may remove messages itself once they were fetched"));
+    }
     let messages = maildrop.messages;
     let memory = Memory::of(pull.account, pull.remote, &messages).await?;
     let report = Report { there: messages.len() as u64, ..Report::default() };
@@ -65,7 +70,11 @@ impl Run<'_> {
             self.report.verified = Some(verified);
         }
         let marked = self.remove().await?;
-        self.quit().await?;
+        match self.quit().await {
+            // Some servers close the connection instead of answering; only deletions depend on the answer.
+            Err(error) if marked == 0 => self.pull.observer.note(format!("QUIT was not answered: {error}")),
+            outcome => outcome?,
+        }
         self.report.removed_there = marked;
         Ok(())
     }

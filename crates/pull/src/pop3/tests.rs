@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use postrider_engine::memory::MemoryEngine;
+use bytes::Bytes;
+use postrider_engine::{Batch, Engine, memory::MemoryEngine};
 use postrider_sasl::Password;
-use postrider_store::{AccountId, ExpungeOnly, INBOX, Store, StoreOptions};
+use postrider_store::{AccountId, ExpungeOnly, INBOX, Store, StoreOptions, Transfer, UidSet};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex},
     task::JoinHandle,
@@ -29,6 +30,7 @@ const LOGIN: &str = "\
     S: +OK\n";
 
 struct Here {
+    engine: Arc<MemoryEngine>,
     account: Arc<Account>,
     notes: Mutex<Vec<String>>,
 }
@@ -44,9 +46,12 @@ impl Observer for Here {
 impl Here {
     async fn new() -> Self {
         let engine = Arc::new(MemoryEngine::new());
-        let store = Store::open(engine, StoreOptions::default(), Arc::new(|| 1_000_000)).await.unwrap();
+        let store =
+            Store::open(Arc::clone(&engine) as Arc<dyn Engine>, StoreOptions::default(), Arc::new(|| 1_000_000))
+                .await
+                .unwrap();
         store.create_account(AccountId(1)).await.unwrap();
-        Self { account: store.account(AccountId(1)).await.unwrap(), notes: Mutex::default() }
+        Self { engine, account: store.account(AccountId(1)).await.unwrap(), notes: Mutex::default() }
     }
 
     fn inbox(&self) -> MailboxId {
@@ -240,6 +245,14 @@ async fn nothing_counts_as_removed_before_quit_is_answered() {
 }
 
 #[tokio::test]
+async fn a_quit_without_an_answer_is_no_matter_where_nothing_was_removed() {
+    let here = Here::new().await;
+    let script = [&listing(&[("a", "one")]), &retr(1, "one"), "C: QUIT\n#close\n"].concat();
+    let report = here.pull(&options(Mode::Keep), 1, &script).await.unwrap();
+    assert!(report.is_complete() && report.fetched == 1, "{report:?}");
+}
+
+#[tokio::test]
 async fn what_is_not_here_any_more_stays_there() {
     let here = Here::new().await;
     let script = [&listing(&[("a", "one")]), &retr(1, "one"), QUIT].concat();
@@ -252,6 +265,52 @@ async fn what_is_not_here_any_more_stays_there() {
     assert!(!report.is_complete());
     let report = here.pull(&options(Mode::Delete), 2, &script).await.unwrap();
     assert_eq!(report.not_removed[0].reason, NotFetchedReason::NotHere);
+}
+
+#[tokio::test]
+async fn what_is_damaged_here_stays_there() {
+    let here = Here::new().await;
+    let script = [&listing(&[("a", "one")]), &retr(1, "one"), QUIT].concat();
+    here.pull(&options(Mode::Keep), 1, &script).await.unwrap();
+    let inbox = here.account.mailbox(here.inbox()).await.unwrap();
+    let blob = inbox.messages().unwrap().get(1).unwrap().blob;
+    // Bodies lie under the account, table 0x21 and the blob's id.
+    let key = [&1u32.to_be_bytes()[..], &[0x21], &blob.0.to_be_bytes()].concat();
+    let mut batch = Batch::new();
+    batch.delete_body(key.clone());
+    batch.put_body(key, Bytes::from_static(b"Subject: 0ne\r\n"));
+    here.engine.commit(batch).await.unwrap();
+    assert_eq!(here.contents().await, ["Subject: 0ne\\r\\n"]);
+    let script = [&listing(&[("a", "one")]), QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 2, &script).await.unwrap();
+    assert_eq!((report.removed_there, report.not_removed.len()), (0, 1));
+    assert!(!report.is_complete());
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_stays_there_and_comes_again() {
+    let here = Here::new().await;
+    let script = [&listing(&[("a", "one"), ("b", "two")]), &retr(1, "one"), &retr(2, "two")].concat();
+    here.engine.fail_commits(1);
+    let report = here.pull(&options(Mode::Delete), 1, &script).await.unwrap();
+    assert!(matches!(report.ended_early, Some(PullError::Store(_))), "{report:?}");
+    assert_eq!((report.fetched, report.removed_there, here.contents().await.len()), (0, 0, 0));
+    let script = [&script, "C: DELE 1\nS: +OK\nC: DELE 2\nS: +OK\n", QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 2, &script).await.unwrap();
+    assert_eq!((report.fetched, report.removed_there, here.contents().await.len()), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn what_was_moved_here_goes_there() {
+    let here = Here::new().await;
+    let script = [&listing(&[("a", "one")]), &retr(1, "one"), QUIT].concat();
+    here.pull(&options(Mode::Keep), 1, &script).await.unwrap();
+    let archive = here.account.state().find("Archive").unwrap().id;
+    let all = UidSet::from_ranges(vec![(1, 9)]);
+    here.account.transfer(here.inbox(), all, archive, Transfer::Move).await.unwrap();
+    let script = [&listing(&[("a", "one")]), "C: DELE 1\nS: +OK\n", QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 2, &script).await.unwrap();
+    assert!(report.is_complete() && report.removed_there == 1, "{report:?}");
 }
 
 #[tokio::test]
@@ -297,6 +356,7 @@ async fn changed_unique_ids_make_no_duplicates() {
     let report = here.pull(&options(Mode::KeepDays(1)), 2, &script).await.unwrap();
     assert_eq!((report.fetched, report.known), (1, 2));
     assert_eq!(here.contents().await.len(), 3);
+    assert!(here.notes.lock().unwrap()[0].starts_with("2 messages have other unique ids"));
     // The new ids are remembered, with the time when the messages were first seen.
     let script = [&listing(&changed), "C: DELE 1\nS: +OK\nC: DELE 2\nS: +OK\n", QUIT].concat();
     let report = here.pull(&options(Mode::KeepDays(1)), 24 * 3600 + 1, &script).await.unwrap();

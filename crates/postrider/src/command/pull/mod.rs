@@ -65,6 +65,8 @@ pub struct Pull {
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "listing", value_name = "WHAT")]
     verify: Option<VerifyWhat>,
     #[command(flatten)]
+    form: OutputForm,
+    #[command(flatten)]
     pop3: Pop3Flags,
     #[command(flatten)]
     imap: ImapFlags,
@@ -72,8 +74,6 @@ pub struct Pull {
     password: PasswordSource,
     #[command(flatten)]
     trust: TrustFlags,
-    #[command(flatten)]
-    form: OutputForm,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
