@@ -177,7 +177,7 @@ pub enum PullError {
 }
 
 /// What is wrong with a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateProblem {
     /// Nobody who is trusted here signed it.
     #[error("is signed by nobody whom this machine trusts")]
@@ -198,8 +198,8 @@ pub enum CertificateProblem {
     #[error("is not the one that was pinned")]
     NotPinned,
     /// It breaks a rule.
-    #[error("cannot be used")]
-    Unusable,
+    #[error("cannot be used ({0})")]
+    Unusable(String),
 }
 
 impl PullError {
@@ -213,7 +213,7 @@ impl PullError {
                 "look whether server and port are right: pop3s is usually on port 995, imaps on 993, pop3 with STLS on 110"
             }
             Self::ConnectTimeout { .. } => "the server may be down, or a firewall in between; try again later",
-            Self::Certificate { fingerprint, problem, .. } => return Some(certificate_hint(*problem, fingerprint)),
+            Self::Certificate { fingerprint, problem, .. } => return Some(certificate_hint(problem, fingerprint)),
             Self::Tls { .. } => {
                 "if the server begins in the clear, write pop3:// or imap:// (TLS by command); pop3s and imaps begin with TLS"
             }
@@ -241,7 +241,7 @@ impl PullError {
     }
 }
 
-fn certificate_hint(problem: CertificateProblem, fingerprint: &Fingerprint) -> String {
+fn certificate_hint(problem: &CertificateProblem, fingerprint: &Fingerprint) -> String {
     match problem {
         CertificateProblem::NotPinned => {
             "ask whoever runs the server whether the certificate was renewed; if so, give the new fingerprint"

@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use postrider_engine::{BodyRange, Engine, ValueVisitor};
+use postrider_engine::{BodyRange, Direction, Engine, KeyRange, ValueVisitor};
 use postrider_message::DerivedView;
 use tokio::sync::watch;
 
@@ -159,14 +159,50 @@ impl Account {
     /// Reads the derived answers of blobs; `visit` gets the position in `blobs` and the bytes of a
     /// [`postrider_message::DerivedView`], or `None` for a blob that is gone.
     pub async fn derived(&self, blobs: &[BlobId], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
-        let keys: Vec<Vec<u8>> = blobs.iter().map(|blob| keys::derived(self.id, *blob)).collect();
-        Ok(self.engine.get(&keys, visit).await?)
+        self.beside(keys::derived, blobs, visit).await
     }
 
     /// Reads the headers of blobs; `visit` gets the position in `blobs` and the bytes of a
     /// [`postrider_message::IndexedHeader`], or `None` for a blob that is gone.
     pub async fn headers(&self, blobs: &[BlobId], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
-        let keys: Vec<Vec<u8>> = blobs.iter().map(|blob| keys::header(self.id, *blob)).collect();
+        self.beside(keys::header, blobs, visit).await
+    }
+
+    /// Reads what lies beside blobs in one table.
+    async fn beside(
+        &self,
+        key: fn(AccountId, BlobId) -> Vec<u8>,
+        blobs: &[BlobId],
+        visit: &mut ValueVisitor<'_>,
+    ) -> Result<(), StoreError> {
+        // The messages of a mailbox mostly came one after the other: then what lies beside them is one stretch.
+        if let Some((first, last)) = stretch(blobs) {
+            let range = KeyRange { start: key(self.id, first), end: Some(key(self.id, BlobId(last.0 + 1))) };
+            let mut position = 0;
+            let mut ended = false;
+            self.engine
+                .scan(&range, Direction::Forward, &mut |key, value| {
+                    let found = keys::split_number(key).map(BlobId);
+                    while let Some(wanted) = blobs.get(position).filter(|wanted| Some(**wanted) <= found) {
+                        let value = (Some(*wanted) == found).then_some(value);
+                        let flow = visit(position, value);
+                        position += 1;
+                        if flow.is_break() {
+                            ended = true;
+                            return flow;
+                        }
+                    }
+                    ControlFlow::Continue(())
+                })
+                .await?;
+            // What is behind the last record is gone.
+            while !ended && position < blobs.len() {
+                ended = visit(position, None).is_break();
+                position += 1;
+            }
+            return Ok(());
+        }
+        let keys: Vec<Vec<u8>> = blobs.iter().map(|blob| key(self.id, *blob)).collect();
         Ok(self.engine.get(&keys, visit).await?)
     }
 
@@ -279,4 +315,13 @@ impl Account {
     pub(crate) async fn recount(&self, mailbox: MailboxId) -> Result<bool, StoreError> {
         self.writer.submit(Recount { mailbox }).await
     }
+}
+
+/// The first and last of blobs that ascend with few others in between, so that walking from the one to the other is
+/// less work than looking for each.
+fn stretch(blobs: &[BlobId]) -> Option<(BlobId, BlobId)> {
+    let (first, last) = (*blobs.first()?, *blobs.last()?);
+    let is_dense = last.0.checked_sub(first.0)? < blobs.len() as u64 + blobs.len() as u64 / 8;
+    let is_walk = blobs.len() > 2 && last.0 < u64::MAX && is_dense && blobs.is_sorted_by(|a, b| a < b);
+    is_walk.then_some((first, last))
 }

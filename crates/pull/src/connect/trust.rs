@@ -164,7 +164,7 @@ fn problem(error: &CertificateError) -> CertificateProblem {
         CertificateError::Other(other) if other.0.is::<OtherThanPinned>() => CertificateProblem::NotPinned,
         // A certificate that is an authority itself is what `openssl req -x509` makes: self-signed.
         CertificateError::Other(_) => CertificateProblem::UnknownAuthority,
-        _ => CertificateProblem::Unusable,
+        other => CertificateProblem::Unusable(other.to_string()),
     }
 }
 

@@ -290,7 +290,7 @@ async fn what_is_damaged_here_stays_there() {
 #[tokio::test]
 async fn what_could_not_be_stored_stays_there_and_comes_again() {
     let here = Here::new().await;
-    let script = [&listing(&[("a", "one"), ("b", "two")]), &retr(1, "one"), &retr(2, "two")].concat();
+    let script = [listing(&[("a", "one"), ("b", "two")]), retr(1, "one"), retr(2, "two")].concat();
     here.engine.fail_commits(1);
     let report = here.pull(&options(Mode::Delete), 1, &script).await.unwrap();
     assert!(matches!(report.ended_early, Some(PullError::Store(_))), "{report:?}");

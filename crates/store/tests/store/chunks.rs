@@ -1,9 +1,9 @@
 //! Messages are stored in chunks, and what is gathered of a chunk stays with it.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use postrider_message::HeaderText;
-use postrider_store::{Digest, ExpungeOnly, FieldPresence, Flag, FlagMode, Store, StoreOptions};
+use postrider_store::{BlobId, Digest, ExpungeOnly, FieldPresence, Flag, FlagMode, Store, StoreOptions};
 
 use crate::fixture::{ACCOUNT, World, set};
 
@@ -73,4 +73,39 @@ async fn the_first_message_that_lacks_a_flag_is_found_in_any_chunk() {
     assert_eq!(unseen().await, None);
     world.set_flags("INBOX", &[300], FlagMode::Remove, &[Flag::Seen]).await;
     assert_eq!(unseen().await, Some(300));
+}
+
+#[tokio::test]
+async fn what_lies_beside_messages_is_read_in_their_order_whatever_that_is() {
+    let world = World::new().await;
+    world.fill("INBOX", 40).await;
+    world.account.expunge(world.id("INBOX"), Some(set(&[7, 20, 40])), ExpungeOnly::Named).await.unwrap();
+    let blob = |id: &u64| BlobId(*id);
+    for wanted in [
+        (1..=40).collect::<Vec<u64>>(),
+        vec![5, 6, 7, 8],
+        vec![38, 39, 40, 41],
+        vec![40, 41, 42],
+        vec![1, 39],
+        vec![3, 2, 1, 4],
+        vec![2, 2, 3, 3],
+        vec![],
+    ] {
+        let blobs: Vec<BlobId> = wanted.iter().map(blob).collect();
+        let (mut derived, mut headers) = (Vec::new(), Vec::new());
+        let mut note = |position: usize, found: Option<&[u8]>| {
+            derived.push((position, found.is_some()));
+            ControlFlow::Continue(())
+        };
+        world.account.derived(&blobs, &mut note).await.unwrap();
+        let mut note = |position: usize, found: Option<&[u8]>| {
+            headers.push((position, found.is_some()));
+            if position == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        world.account.headers(&blobs, &mut note).await.unwrap();
+        let is_there = |id: &u64| (1..40).contains(id) && ![7, 20].contains(id);
+        let expected: Vec<(usize, bool)> = wanted.iter().map(is_there).enumerate().collect();
+        assert_eq!(derived, expected, "{wanted:?}");
+        assert_eq!(headers, expected[..expected.len().min(4)], "{wanted:?}");
+    }
 }
