@@ -306,7 +306,7 @@ fn what_is_exported_comes_back_the_same_in_every_format() {
 
 #[test]
 fn an_import_that_is_killed_again_and_again_brings_every_message_once() {
-    const MESSAGES: usize = 8000;
+    const MESSAGES: usize = 6000;
     let place = Place::new(&[ALICE]);
     write_numbered(&place.path("Many"), MESSAGES, "");
     let mut kills = 0;
@@ -439,7 +439,7 @@ fn mail_comes_in_and_goes_out_while_the_server_runs_and_survives_its_death() {
 fn a_large_import_takes_bounded_memory() {
     const RESIDENT_BYTES_MAX: u64 = 200 * 1024 * 1024;
     let messages: usize =
-        std::env::var("POSTRIDER_IMPORT_MESSAGES").map_or(10_000, |count| count.parse().expect("a number"));
+        std::env::var("POSTRIDER_IMPORT_MESSAGES").map_or(4_000, |count| count.parse().expect("a number"));
     let place = Place::new(&[ALICE]);
     let text = "one line of a letter that says no more than any other line\n".repeat(60);
     write_numbered(&place.path("Many"), messages, &text);

@@ -56,7 +56,12 @@ impl Control {
             }
             match Storage::open(config).await {
                 Ok(storage) => {
-                    let router = router(Administration { storage, server: None, imports: Running::default(), pulls: postrider_pull::Running::default() });
+                    let router = router(Administration {
+                        storage,
+                        server: None,
+                        imports: Running::default(),
+                        pulls: postrider_pull::Running::default(),
+                    });
                     return Ok(Self::Here(Box::new(TowerToHyperService::new(router))));
                 }
                 // Its owner may be about to listen, or about to leave.

@@ -71,7 +71,12 @@ impl Server {
             tls,
             shutdown: trigger,
         });
-        let administration = Administration { storage: storage.clone(), server: Some(Arc::clone(&handle)), imports: Running::default(), pulls: postrider_pull::Running::default() };
+        let administration = Administration {
+            storage: storage.clone(),
+            server: Some(Arc::clone(&handle)),
+            imports: Running::default(),
+            pulls: postrider_pull::Running::default(),
+        };
         let control = ControlSocket::open(config.data(), administration, shutdown.clone())?;
         let mut tasks = JoinSet::new();
         for bound in bound {

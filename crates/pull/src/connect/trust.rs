@@ -156,8 +156,12 @@ fn problem(error: &CertificateError) -> CertificateProblem {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateProblem::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateProblem::NotYetValid,
         CertificateError::Revoked => CertificateProblem::Revoked,
-        // A bad signature is by somebody else of the same name.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => CertificateProblem::UnknownAuthority,
+        // A signature that does not fit an authority's key is by somebody else of the same name.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            CertificateProblem::UnknownAuthority
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateProblem::WrongName
         }

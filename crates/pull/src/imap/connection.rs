@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::body::{Contents, Keep};
 use super::error::ImapError;
+use super::report::printable;
 
 /// Bounds on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,5 +311,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
 }
 
 fn bye(status: &StatusResponse) -> ImapError {
-    ImapError::Bye { text: status.text.clone(), kind: status.failure().unwrap_or(FailureKind::Temporary) }
+    ImapError::Bye { text: printable(&status.text), kind: status.failure().unwrap_or(FailureKind::Temporary) }
 }

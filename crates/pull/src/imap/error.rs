@@ -7,6 +7,7 @@ use postrider_imap_proto::client::{FailureKind, ResponseRefusal, StatusResponse}
 use postrider_sasl::SaslError;
 use postrider_store::StoreError;
 
+use super::report::printable;
 use crate::error::PullError;
 
 /// Why fetching ended early. What was fetched before stays, and the next run goes on behind it.
@@ -78,7 +79,7 @@ impl ImapError {
     /// The refusal of `command`.
     pub(crate) fn refused(command: &'static str, status: &StatusResponse) -> Self {
         let kind = status.failure().unwrap_or(FailureKind::Unknown);
-        Self::Refused { command, kind, text: status.text.clone() }
+        Self::Refused { command, kind, text: printable(&status.text) }
     }
 
     /// Whether the connection can still be used: only one command failed.

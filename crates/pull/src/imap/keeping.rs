@@ -32,6 +32,8 @@ pub(crate) struct Keeping<'a> {
     pub(crate) unnoted: BTreeMap<u64, Vec<Entry>>,
     /// The present time, for messages without any date: seconds since 1970 (UTC).
     pub(crate) now: i64,
+    /// The flags there of messages that were recognised by their content.
+    pub(crate) flags_of_recognised: BTreeMap<u32, FlagSet>,
     /// Messages whose size the server told falsely.
     pub(crate) odd_sizes: u64,
     /// How many messages will be fetched in all.
@@ -132,6 +134,7 @@ impl Keeping<'_> {
 
     fn take_over(&mut self, mut note: MessageNote, uid: u32, notes: &mut Vec<Note>) {
         note.was_here = true;
+        self.flags_of_recognised.insert(uid, note.flags.clone());
         notes.push(self.memory.place.message(uid, Some(&note)));
         self.memory.messages.insert(uid, note);
         self.report.recognised += 1;
@@ -142,8 +145,7 @@ impl Keeping<'_> {
         let Some(orphan) = self.memory.orphans.remove(&number) else { return };
         note.local = orphan.local;
         note.was_here = orphan.was_here;
-        // What changed there meanwhile is followed in the next run.
-        note.flags = orphan.flags;
+        self.flags_of_recognised.insert(uid, std::mem::replace(&mut note.flags, orphan.flags));
         notes.push(self.memory.place.orphan(number, None));
         notes.push(self.memory.place.message(uid, Some(&note)));
         self.memory.messages.insert(uid, note);

@@ -34,6 +34,11 @@ pub(crate) struct Selected {
     /// 0 if it has no mod-sequences.
     pub(crate) modseq: u64,
     pub(crate) mailbox_id: String,
+    /// 0 if it is not told.
+    uid_next: u32,
+    /// Whether the server has fewer UIDs, or older changes, than it had: it was set back to an earlier state, and gives out
+    /// UIDs a second time.
+    pub(crate) is_set_back: bool,
     /// Of a resynchronisation: flags that changed.
     changed: BTreeMap<u32, FlagSet>,
     /// Of a resynchronisation: UIDs that vanished.
@@ -95,7 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             .await?;
         selected.take_code(status.code.as_ref());
         let same = known.is_some_and(|note| note.uid_validity == selected.uid_validity);
-        selected.is_resynchronised = is_resynchronised && same && selected.modseq > 0;
+        selected.is_set_back = same_numbers_went_back(&selected, memory);
+        selected.is_resynchronised = is_resynchronised && same && selected.modseq > 0 && !selected.is_set_back;
         Ok(selected)
     }
 
@@ -229,6 +235,13 @@ impl Described {
     }
 }
 
+/// A server that was restored from a backup may keep the UIDVALIDITY, against RFC 9051 §2.3.1.1.
+fn same_numbers_went_back(selected: &Selected, memory: &Memory) -> bool {
+    let noted = memory.mailbox.as_ref().map_or(0, |note| note.modseq);
+    let last = memory.messages.keys().next_back().copied().unwrap_or(0);
+    (selected.uid_next > 0 && last >= selected.uid_next) || (selected.modseq > 0 && noted > selected.modseq)
+}
+
 impl Selected {
     fn take(&mut self, response: Response, messages_max: usize) {
         match response {
@@ -254,6 +267,7 @@ impl Selected {
             Code::Closed => *self = Self::default(),
             Code::UidValidity(value) => self.uid_validity = *value,
             Code::UidNotSticky => self.uid_validity = 0,
+            Code::UidNext(uid) => self.uid_next = *uid,
             Code::HighestModseq(modseq) => self.modseq = *modseq,
             Code::NoModseq => self.modseq = 0,
             Code::MailboxId(id) => self.mailbox_id.clone_from(id),

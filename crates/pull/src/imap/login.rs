@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::body::Keep;
 use super::connection::ImapConnection;
 use super::error::ImapError;
+use super::report::printable;
 use crate::remote::Credential;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
@@ -154,7 +155,7 @@ fn login_refused(status: &StatusResponse) -> ImapError {
         None | Some(FailureKind::Unknown | FailureKind::NotUnderstood) => FailureKind::Credentials,
         Some(kind) => kind,
     };
-    ImapError::Refused { command: LOGIN, kind, text: status.text.clone() }
+    ImapError::Refused { command: LOGIN, kind, text: printable(&status.text) }
 }
 
 /// RFC 2971; some providers (NetEase) let nobody select a mailbox who did not say it.

@@ -10,7 +10,7 @@ use super::error::ImapError;
 use super::mailboxes::{Directory, RemoteMailbox};
 use super::memory::{MailboxNote, Memory, RemoteKey};
 use super::options::{Consent, ImapMode, ImapPullOptions, Rehearsal, Verification};
-use super::report::{ImapReport, MailboxReport, Remark};
+use super::report::{ImapReport, MailboxReport, Remark, printable};
 use super::verify::Verifier;
 use super::work::Worker;
 use crate::observer::Observer;
@@ -41,7 +41,7 @@ async fn run_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
 ) -> Result<(), ImapError> {
     let directory = connection.directory(options).await?;
     for (name, reason) in &directory.passed_over {
-        report.remarks.push(Remark::notice(format!("{name} is not fetched: {reason}")));
+        report.remarks.push(Remark::notice(format!("{} is not fetched: {reason}", printable(name))));
     }
     let noted = key.mailboxes(account).await?;
     // A list without INBOX, which every user has, is not whole (RFC 9051 §5.1).
@@ -59,7 +59,7 @@ async fn run_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
     if options.verification != Verification::None && options.rehearsal == Rehearsal::Real {
         let mut verifier = Verifier { connection, account, options, key };
         for (remote, mailbox) in directory.mailboxes.iter().zip(&mut report.mailboxes) {
-            observer.note(format!("comparing {}", remote.name));
+            observer.note(format!("comparing {}", mailbox.remote));
             let outcome = verifier.verify(remote, mailbox).await;
             pass_over(outcome, mailbox)?;
         }
@@ -73,8 +73,8 @@ async fn work_through<S: AsyncRead + AsyncWrite + Unpin + Send>(
     report: &mut ImapReport,
 ) -> Result<(), ImapError> {
     for remote in &directory.mailboxes {
-        worker.observer.note(format!("{} ({} here)", remote.name, remote.local));
         let mut mailbox = report_of(remote);
+        worker.observer.note(format!("{} ({} here)", mailbox.remote, mailbox.local));
         let outcome = worker.work(remote, &mut mailbox).await;
         let outcome = pass_over(outcome, &mut mailbox);
         report.mailboxes.push(mailbox);
@@ -84,7 +84,7 @@ async fn work_through<S: AsyncRead + AsyncWrite + Unpin + Send>(
 }
 
 fn report_of(remote: &RemoteMailbox) -> MailboxReport {
-    MailboxReport { remote: remote.name.clone(), local: remote.local.clone(), ..MailboxReport::default() }
+    MailboxReport { remote: printable(&remote.name), local: remote.local.clone(), ..MailboxReport::default() }
 }
 
 /// What concerns one mailbox only is no reason to leave the others.
@@ -114,8 +114,8 @@ async fn follow_gone(
     report: &mut ImapReport,
 ) -> Result<(), ImapError> {
     for note in gone {
-        let name = &note.name;
-        let memory = Memory::read(account, key.place(name)).await?;
+        let name = printable(&note.name);
+        let memory = Memory::read(account, key.place(&note.name)).await?;
         report.remarks.push(match (options.mode, options.consent) {
             (ImapMode::Archive, _) => Remark::notice(format!("{name} is not there any more; it is kept here")),
             (ImapMode::Mirror, Consent::Unasked) => Remark::problem(format!(
@@ -133,7 +133,7 @@ async fn remove_mailbox(
     note: &MailboxNote,
     options: &ImapPullOptions,
 ) -> Result<Remark, ImapError> {
-    let name = &note.name;
+    let name = printable(&note.name);
     let noted = memory.messages.values().chain(memory.orphans.values());
     let brought: BTreeSet<_> = noted.filter(|note| !note.was_here).map(|note| note.local).collect();
     let is_ours = match account.mailbox(note.local).await {

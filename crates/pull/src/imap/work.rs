@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         memory: &mut Memory,
         report: &mut MailboxReport,
     ) -> Result<(), ImapError> {
-        let lasts = selected.uid_validity != 0 && before == selected.uid_validity;
+        let lasts = selected.uid_validity != 0 && before == selected.uid_validity && !selected.is_set_back;
         if lasts {
             return Ok(());
         }
@@ -206,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         let (notes, recognised) = rematch(self.connection, memory, selected.uid_validity, self.options).await?;
         report.recognised += recognised;
         report.remarks.push(Remark::notice(format!(
-            "the server numbered the mailbox anew (UIDVALIDITY): {recognised} of {noted} messages were recognised by size, date \
+            "the server numbered the mailbox anew: {recognised} of {noted} messages were recognised by size, date \
              and Message-ID"
         )));
         if self.options.rehearsal == Rehearsal::Real {
@@ -278,6 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             report,
             keywords: KeywordRoom::new(&mailbox.record.keywords),
             unnoted: BTreeMap::new(),
+            flags_of_recognised: BTreeMap::new(),
             odd_sizes: 0,
             now: unix_now(),
             total: new.len() as u64,
@@ -293,6 +294,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             missing.extend(fetching.fetch(wanted).await?);
         }
         keeping.finish();
+        let (told, mut keywords) = (keeping.flags_of_recognised, keeping.keywords);
+        if !told.is_empty() {
+            let (account, options) = (self.account, self.options);
+            Following { account, options, mailbox: mailbox.id, memory, report }.flags(&told, &mut keywords).await?;
+        }
         self.tell_missing(&missing, report).await
     }
 

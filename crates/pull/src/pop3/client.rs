@@ -18,6 +18,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// How much room is made for a message at a server's word, in bytes.
 const EXPECTED_BYTES_MAX: usize = 1024 * 1024;
 
+/// How much of a server's text is shown, in characters.
+const TEXT_CHARS_MAX: usize = 300;
+
 /// A connection to a POP3 server.
 pub(super) struct Client {
     pub(super) connection: Connection,
@@ -173,7 +176,7 @@ pub(super) fn failure(command: &'static str, reply: Reply) -> PullError {
             return PullError::Protocol { protocol: "POP3", what };
         }
         Reply::Unrecognised(line) => {
-            let what = format!("it says {:?} in answer to {command}", String::from_utf8_lossy(&line));
+            let what = format!("it says {:?} in answer to {command}", printable(&String::from_utf8_lossy(&line)));
             return PullError::Protocol { protocol: "POP3", what };
         }
     };
@@ -189,5 +192,10 @@ pub(super) fn failure(command: &'static str, reply: Reply) -> PullError {
 
 /// What a server said of its failure.
 pub(super) fn words(status: &StatusLine) -> String {
-    if status.text.is_empty() { String::from("(it gave no reason)") } else { status.text.clone() }
+    if status.text.is_empty() { String::from("(it gave no reason)") } else { printable(&status.text) }
+}
+
+/// A server's text as it may be shown: of bounded length, and without what a terminal would take for orders.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

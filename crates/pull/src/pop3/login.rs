@@ -9,7 +9,7 @@ use postrider_sasl::{ChannelBinding, ClientCredentials, ClientExchange, Mechanis
 
 use super::{
     Pull,
-    client::{Client, failure},
+    client::{Client, failure, printable},
 };
 use crate::{
     connect::{ConnectOptions, Connection},
@@ -69,7 +69,7 @@ async fn authenticate(client: &mut Client, pull: Pull<'_>) -> Result<(), PullErr
     }
     // Servers that announce nothing, or neither of the two, mostly take USER all the same.
     if !client.capabilities.mechanisms().is_empty() && !client.capabilities.has("USER") {
-        return Err(PullError::NoLogin { offered: client.capabilities.mechanisms().join(" ") });
+        return Err(PullError::NoLogin { offered: printable(&client.capabilities.mechanisms().join(" ")) });
     }
     user_and_pass(client, user, password).await
 }

@@ -7,7 +7,7 @@ use postrider_pop3_proto::{
     client::{ListingLine, Reply, parse_drop_listing, parse_size_line, parse_unique_id_line},
 };
 
-use super::client::{Client, failure};
+use super::client::{Client, failure, printable};
 use crate::error::PullError;
 
 /// A message there.
@@ -33,7 +33,7 @@ impl Listed {
     /// What people call it.
     pub(super) fn name(&self) -> String {
         match &self.unique_id {
-            Some(id) => format!("message {} (UIDL {})", self.number.0, String::from_utf8_lossy(id)),
+            Some(id) => format!("message {} (UIDL {})", self.number.0, printable(&String::from_utf8_lossy(id))),
             None => format!("message {}", self.number.0),
         }
     }
@@ -53,7 +53,10 @@ impl Maildrop {
             return Err(PullError::Protocol { protocol: "POP3", what: String::from("it does not tell what it holds") });
         }
         // Within a session messages are numbered from 1 without gaps (RFC 1939 §4).
-        let last = count.into_iter().chain(sizes.keys().copied()).chain(ids.keys().copied()).max().unwrap_or(0);
+        let last = count.into_iter().chain(sizes.keys().copied()).max();
+        // A listing of ids may have lines in it that are none.
+        let last = last.or(ids.keys().copied().max()).unwrap_or(0);
+        ids.retain(|number, _| *number <= last);
         if last > client.limits.messages_max {
             return Err(PullError::TooMuch { what: format!("a mailbox of {last} messages") });
         }

@@ -442,11 +442,11 @@ async fn what_is_refused_or_too_large_is_told() {
     let options = Options { limits, mode: Mode::Delete, ..Options::default() };
     let list = "C: STAT\nS: +OK 3 1\nC: LIST\nS: +OK\nS: 1 14\nS: 2 900\nS: 3 15\nS: .\n\
         C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: 3 c\nS: .\n";
-    let script = [list, "C: RETR 1\nS: -ERR broken\n", &retr(3, &"x".repeat(40)), QUIT].concat();
+    let script = [list, "C: RETR 1\nS: -ERR broken\x1b\n", &retr(3, &"x".repeat(40)), QUIT].concat();
     let report = here.pull(&options, 1, &script).await.unwrap();
     let reasons: Vec<_> = report.not_fetched.iter().map(|left| (left.message.as_str(), &left.reason)).collect();
     let too_large = NotFetchedReason::TooLarge { bytes_max: 20 };
-    let refused = NotFetchedReason::Refused(String::from("broken"));
+    let refused = NotFetchedReason::Refused(String::from("broken\u{fffd}"));
     let expected =
         [("message 2 (UIDL b)", &too_large), ("message 1 (UIDL a)", &refused), ("message 3 (UIDL c)", &too_large)];
     assert_eq!(reasons, expected);

@@ -252,3 +252,59 @@ async fn what_the_new_numbers_leave_out_goes_only_with_consent() {
     assert!(report.is_complete(), "{report:#?}");
     assert!(world.messages("INBOX").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_server_that_was_set_back_is_not_believed_to_mean_the_same_by_a_uid() {
+    let world = after_the_first_run(ImapMode::Archive).await;
+    // UID 6 was lost there and is now another message.
+    let second = r#"
+        C: P1 CAPABILITY
+        S: * CAPABILITY IMAP4rev1
+        S: P1 OK done
+        C: P2 LIST "" "*"
+        S: * LIST () "/" INBOX
+        S: P2 OK done
+        C: P3 EXAMINE "INBOX"
+        S: * 1 EXISTS
+        S: * OK [UIDVALIDITY 7] valid
+        S: * OK [UIDNEXT 5] next
+        S: P3 OK done
+        C: P4 UID SEARCH ALL
+        S: * SEARCH 4
+        S: P4 OK done
+        C: P5 UID FETCH 4 (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (Message-ID)])
+        S: * 1 FETCH (UID 4 FLAGS () INTERNALDATE " 7-Jan-2026 10:00:00 +0100" RFC822.SIZE 28 BODY[HEADER.FIELDS (Message-ID)] <id3>)
+        S: P5 OK done
+        C: P6 UID FETCH 1:* (UID FLAGS)
+        S: * 1 FETCH (UID 4 FLAGS ())
+        S: P6 OK done
+        C: P7 UID FETCH 4 (UID FLAGS INTERNALDATE RFC822.SIZE)
+        S: * 1 FETCH (UID 4 FLAGS () INTERNALDATE " 7-Jan-2026 10:00:00 +0100" RFC822.SIZE 28)
+        S: P7 OK done
+        C: P8 UID FETCH 4 (UID BODY.PEEK[])
+        S: * 1 FETCH (UID 4 BODY[] <three>)
+        S: P8 OK done
+    "#;
+    let report = world.run(&Script { text: second, literals: LITERALS }).await;
+    assert!(report.is_complete(), "{report:#?}");
+    let contents: Vec<String> = world.messages("INBOX").await.into_iter().map(|(_, content, _)| content).collect();
+    assert_eq!(contents, [text(ONE), text(TWO), text(THREE)]);
+}
+
+#[tokio::test]
+async fn what_a_server_says_cannot_command_a_terminal() {
+    let world = World::new(ImapPullOptions::default()).await;
+    let script = "
+        C: P1 CAPABILITY
+        S: * CAPABILITY IMAP4rev1
+        S: P1 OK done
+        C: P2 LIST \"\" \"*\"
+        S: * LIST () \"/\" INBOX
+        S: P2 OK done
+        C: P3 EXAMINE \"INBOX\"
+        S: P3 NO \u{1b}[2J gone
+    ";
+    let report = world.run(&Script { text: script, literals: &[] }).await;
+    assert!(!report.is_complete());
+    assert!(remarks(&report).iter().all(|remark| !remark.contains('\u{1b}')), "{report:#?}");
+}
