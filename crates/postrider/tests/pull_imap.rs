@@ -177,7 +177,7 @@ fn a_killed_command_is_continued_by_the_next_one() {
     let _ = pair.pulled(&url, &["--dry-run"]);
     let rehearsal = began.elapsed().as_micros() as usize;
     let mut killed = 0;
-    for _ in 0..12 {
+    for round in 1..=12 {
         let mut child = Command::new(POSTRIDER)
             .args(pair.arguments(&url))
             .env("POSTRIDER_PULL_PASSWORD", &pair.there.account("alice").password)
@@ -185,7 +185,7 @@ fn a_killed_command_is_continued_by_the_next_one() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        thread::sleep(Duration::from_micros(random.between(rehearsal / 2, rehearsal * 6) as u64));
+        thread::sleep(Duration::from_micros((rehearsal * round / 3 + random.below(rehearsal / 4)) as u64));
         child.kill().unwrap();
         if child.wait().unwrap().success() {
             break;

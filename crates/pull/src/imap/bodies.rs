@@ -71,8 +71,10 @@ struct Group {
 struct Round {
     /// Messages that did not come.
     missing: Vec<Described>,
-    /// A refusal, if there was one.
-    refusal: Option<StatusResponse>,
+    /// The refusal that asks for patience, if there was one: then nothing more was asked for.
+    patience: Option<StatusResponse>,
+    /// Other refusals.
+    refusals: u32,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send, T: Take> Fetching<'_, S, T> {
@@ -87,8 +89,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, T: Take> Fetching<'_, S, T> {
             if round.missing.is_empty() {
                 return Ok(Vec::new());
             }
-            match round.refusal {
-                Some(status) if is_passing(&status) => {
+            match round.patience {
+                Some(status) => {
                     self.connection.be_patient("FETCH", &status, &mut retries).await?;
                 }
                 // One message may spoil the answer for all that were asked for with it.
@@ -104,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, T: Take> Fetching<'_, S, T> {
         let mut waiting = groups.into_iter();
         let mut asked: VecDeque<Group> = VecDeque::new();
         loop {
-            while asked.len() < self.options.groups_ahead_max.max(1) && round.refusal.is_none() {
+            while asked.len() < self.options.groups_ahead_max.max(1) && round.patience.is_none() {
                 let Some(group) = waiting.next() else { break };
                 asked.push_back(self.ask(group).await?);
             }
@@ -119,8 +121,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, T: Take> Fetching<'_, S, T> {
                     let Some(position) = asked.iter().position(|group| group.tag == tag) else { continue };
                     let missing = asked.remove(position).map(|group| group.missing).unwrap_or_default();
                     self.hand_on().await?;
-                    if status.failure().is_some() {
-                        round.refusal.get_or_insert(status);
+                    if is_passing(&status) {
+                        round.patience.get_or_insert(status);
+                    } else if status.failure().is_some() {
+                        round.refusals += 1;
+                        if round.refusals > self.options.refusals_max {
+                            return Err(ImapError::refused("FETCH", &status));
+                        }
                     }
                     round.missing.extend(missing.into_values());
                 }

@@ -1,8 +1,8 @@
 //! Mailboxes of an IMAP server, fetched one way into an account.
 //!
-//! A run selects each mailbox for reading, learns what changed since the last run ([`listing`]), follows flags and removals
-//! as the mode has it ([`following`]), and fetches what is new ([`bodies`], [`keeping`]). What it knows lies in notes
-//! beside the mail ([`memory`]), written in the same batch as the messages, so that a run which is interrupted anywhere
+//! A run selects each mailbox for reading, learns what changed since the last run (`listing`), follows flags and removals
+//! as the mode has it (`following`), and fetches what is new (`bodies`, `keeping`). What it knows lies in notes
+//! beside the mail (`memory`), written in the same batch as the messages, so that a run which is interrupted anywhere
 //! is simply run again.
 //!
 //! Nothing is ever changed on the other side: mailboxes are opened with EXAMINE and read with BODY.PEEK. And nothing is

@@ -81,6 +81,8 @@ pub struct ImapPullOptions {
     pub group_bytes_max: u64,
     /// Groups that are asked for before the first of them has come.
     pub groups_ahead_max: usize,
+    /// Commands for messages of one mailbox that the server may refuse before the mailbox is left.
+    pub refusals_max: u32,
     /// Messages whose sizes and dates are asked for in one command.
     pub described_messages_max: u32,
     /// In a mirror, so many messages of a mailbox are removed without consent, however many it holds.
@@ -105,6 +107,7 @@ impl Default for ImapPullOptions {
             group_messages_max: 200,
             group_bytes_max: 4 * 1024 * 1024,
             groups_ahead_max: 2,
+            refusals_max: 100,
             described_messages_max: 2_000,
             removals_max: 20,
             removals_percent_max: 10,

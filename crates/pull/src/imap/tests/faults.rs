@@ -208,3 +208,26 @@ async fn a_difference_in_content_is_named() {
     assert_eq!(report.mailboxes[0].verified, 2);
     assert!(remarks(&report).join("\n").contains("differs: UID 2"), "{report:#?}");
 }
+
+#[tokio::test]
+async fn a_message_that_the_server_refuses_does_not_keep_the_others_away() {
+    let rest = r#"
+        C: P6 UID FETCH 1:3 (UID BODY.PEEK[])
+        S: P6 NO [SERVERBUG2] cannot read
+        C: P7 UID FETCH 1 (UID BODY.PEEK[])
+        C: P8 UID FETCH 2 (UID BODY.PEEK[])
+        S: P7 NO cannot read
+        C: P9 UID FETCH 3 (UID BODY.PEEK[])
+        S: * 2 FETCH (UID 2 BODY[] <good>)
+        S: P8 OK done
+        S: * 3 FETCH (UID 3 BODY[] <good>)
+        S: P9 OK done
+        C: P10 UID SEARCH ALL
+        S: * SEARCH 1 2 3
+        S: P10 OK done
+    "#;
+    let (world, report) = run_with(rest, &[("good", GOOD)], ImapPullOptions::default()).await;
+    assert_eq!(world.messages("INBOX").await.len(), 2);
+    assert!(!report.is_complete());
+    assert!(remarks(&report).join("\n").contains("UID 1 was not fetched"), "{report:#?}");
+}
