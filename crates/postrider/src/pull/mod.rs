@@ -73,7 +73,7 @@ pub async fn pull(administration: &Administration, wish: &PullWish, reporter: &A
                 let limits = pop3::Limits { message_bytes_max, account_bytes_max: quota, ..pop3::Limits::default() };
                 run.pop3(wish, limits, storage.store.now()).await
             }
-            Protocol::Imap => run.imap(wish, message_bytes_max).await,
+            Protocol::Imap => run.imap(wish, message_bytes_max, quota).await,
         }
     };
     tokio::pin!(work);
@@ -117,8 +117,9 @@ impl Run<'_> {
         Ok(PullAnswer::of_pop3(report, wish.dry_run))
     }
 
-    async fn imap(&self, wish: &PullWish, message_bytes_max: u64) -> Result<PullAnswer> {
+    async fn imap(&self, wish: &PullWish, message_bytes_max: u64, quota: Option<u64>) -> Result<PullAnswer> {
         let options = ImapPullOptions {
+            account_bytes_max: quota,
             mode: match wish.imap.follow {
                 Follow::Archive => imap::ImapMode::Archive,
                 Follow::Mirror => imap::ImapMode::Mirror,
