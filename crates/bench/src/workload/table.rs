@@ -31,6 +31,21 @@ const FIRST: Workload = Workload {
 };
 
 const NOT_EXAMINED: &str = "Not examined yet: a profile of this row would name what keeps it.";
+/// What keeps rows from their goals, as far as it was looked into.
+const SORTED_ANEW: &str = "The texts of all messages are put in order anew for each command, about 130 ns a message. Ranks kept \
+    with the digests would leave that out where nothing has changed.";
+const THREADED_ANEW: &str = "All messages are linked anew for each command, about 170 ns a message. Links kept with the snapshot, \
+    to which only new messages are added, would close it.";
+const MANY_HAND_OVERS: &str = "With the client the two processors are busy. A delivery takes about 270 microseconds of the \
+    server's processor time: three answers, a look for the recipient, and a writer for each account, so that a message goes \
+    from session to writer to committer and back. Fewer hand-overs would close it.";
+const ONE_AT_A_TIME: &str = "At the goal within its spread: one message at a time waits for the device's flush and for the kernel's \
+    wake-ups between three answers.";
+const TWO_KEY_EXCHANGES: &str = "Client and server share two processors, and a session takes each of them about 210 microseconds; \
+    of the server's part the key exchange and the signature are 29 %, system calls 42 %. A faster provider of cryptography \
+    than ring would close it.";
+const KERNEL_SENDS: &str = "The client takes a third of the processor time that is used. Of the server's part most is the \
+    kernel's: sending, waking, and one read of the journal for each message.";
 const NOT_SYNCED: &str = "**Dovecot does not sync here by default**; postrider does";
 const BOTH_SYNC: &str = "both sync";
 /// As a trace of its system calls shows: one sync of the index log for each command, at the end.
@@ -107,12 +122,20 @@ pub const ALL: [Workload; 38] = [
         run: sort::by_date,
         ..READS
     },
-    Workload { name: "SORT (SUBJECT)", target: Target::Ratio(5.0), needs: sort::SORT, run: sort::by_subject, ..READS },
+    Workload {
+        name: "SORT (SUBJECT)",
+        target: Target::Ratio(5.0),
+        needs: sort::SORT,
+        missed: SORTED_ANEW,
+        run: sort::by_subject,
+        ..READS
+    },
     Workload { name: "SORT (SUBJECT), first after a start", needs: sort::SORT, run: sort::by_subject_first, ..FIRST },
     Workload {
         name: "THREAD REFERENCES",
         target: Target::Ratio(15.0),
         needs: sort::THREAD,
+        missed: THREADED_ANEW,
         run: sort::thread,
         ..READS
     },
@@ -150,6 +173,7 @@ pub const ALL: [Workload; 38] = [
     Workload {
         name: "LMTP delivery, 1 connection",
         target: Target::Ratio(4.0),
+        missed: ONE_AT_A_TIME,
         run: |site| lmtp::run(site, 1),
         note: BOTH_SYNC,
         ..WRITES
@@ -157,6 +181,7 @@ pub const ALL: [Workload; 38] = [
     Workload {
         name: "LMTP delivery, 16 connections",
         target: Target::Ratio(8.0),
+        missed: MANY_HAND_OVERS,
         run: |site| lmtp::run(site, 16),
         note: BOTH_SYNC,
         ..WRITES
@@ -164,6 +189,7 @@ pub const ALL: [Workload; 38] = [
     Workload {
         name: "LMTP delivery, 64 connections",
         target: Target::Ratio(8.0),
+        missed: MANY_HAND_OVERS,
         run: |site| lmtp::run(site, 64),
         note: BOTH_SYNC,
         ..WRITES
@@ -269,6 +295,7 @@ const FETCH_RANDOM: Workload = Workload {
     name: "random BODY.PEEK[], 16 connections",
     target: Target::Ratio(4.0),
     run: fetch::random_bodies,
+    missed: KERNEL_SENDS,
     cyrus: "Cyrus locks the account for each command, and all 16 read the same",
     ..READS
 };
@@ -278,6 +305,7 @@ const LOGIN: Workload = Workload {
     figure: Figure::PerSecond("sessions/s"),
     target: Target::Ratio(5.0),
     run: login::run,
+    missed: TWO_KEY_EXCHANGES,
     note: "postrider remembers checked passwords in memory",
     dovecot: "so does Dovecot, whose passwords are stored in the clear",
     cyrus: "Cyrus looks up passwords in the clear",
