@@ -68,7 +68,7 @@ struct CompareArguments {
 struct GrowthArguments {
     #[command(flatten)]
     common: Common,
-    /// Go on to a million messages
+    /// Go on to a million messages, and to 10,000 accounts, whose passwords alone take minutes to hash
     #[arg(long)]
     full: bool,
 }

@@ -48,12 +48,13 @@ type Results = Vec<(Kind, Vec<(usize, Vec<f64>)>)>;
 pub fn run(arguments: &GrowthArguments) -> Result<()> {
     let common = &arguments.common;
     let (kinds, binary) = (common.servers()?, common.binary()?);
-    let (mut sizes, mut accounts) = (vec![1000, 10_000, 100_000], vec![1, 100, 10_000]);
+    let (mut sizes, mut accounts) = (vec![1000, 10_000, 100_000], vec![1, 100, 1000]);
     if common.quick {
         (sizes, accounts) = (vec![100, 1000], vec![1, 10]);
     }
     if arguments.full {
         sizes.push(1_000_000);
+        accounts.push(10_000);
     }
     let scratch = common.scratch()?;
     let machine = Machine::measure(scratch.path())?;
