@@ -15,6 +15,7 @@ mod pull;
 mod serve;
 mod storage;
 mod transfer;
+mod turns;
 
 use std::process::ExitCode;
 

@@ -162,9 +162,6 @@ pub enum PullError {
         /// What there was too much of.
         what: String,
     },
-    /// Another run of the same pull is under way.
-    #[error("this mailbox is being fetched already")]
-    AlreadyRunning,
     /// The mailbox to fill is not there and cannot be made, or the like.
     #[error("the mail cannot be stored")]
     Store(#[from] StoreError),
@@ -234,7 +231,6 @@ impl PullError {
             }
             Self::Throttled { .. } | Self::Temporary { .. } => "run the same command again in a quarter of an hour",
             Self::NoLogin { .. } => "the provider may offer another login over TLS: write pop3s:// or imaps://",
-            Self::AlreadyRunning => "wait for the other run; two would fetch everything twice",
             _ => return None,
         };
         Some(hint.to_owned())

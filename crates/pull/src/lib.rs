@@ -17,11 +17,9 @@ pub mod pop3;
 mod received;
 mod remote;
 mod report;
-mod running;
 
 pub use connect::{ConnectOptions, Connection, Fingerprint, Trust, connect};
 pub use error::{CertificateProblem, PullError};
 pub use observer::{Observer, Silent};
 pub use remote::{Credential, Protocol, Remote, RemoteError, Security};
 pub use report::{Difference, NotFetched, NotFetchedReason, Report, Verification};
-pub use running::{RunPermit, Running};

@@ -65,8 +65,7 @@ struct Texts {
 
 impl Texts {
     fn push(&mut self, text: &str) {
-        let mut pieces = text.split(char::from(BETWEEN));
-        pieces.by_ref().for_each(|piece| self.bytes.push_str(piece));
+        text.split(char::from(BETWEEN)).for_each(|piece| self.bytes.push_str(piece));
         self.ends.push(self.bytes.len() as u32);
         self.bytes.push(char::from(BETWEEN));
     }

@@ -26,7 +26,7 @@ use crate::{
     advice::{Advise, with_hint},
     config::Config,
     storage::{Storage, is_in_use},
-    transfer::Running,
+    turns::Turns,
 };
 
 /// How long another process, such as a server that is just starting, is waited for.
@@ -56,12 +56,7 @@ impl Control {
             }
             match Storage::open(config).await {
                 Ok(storage) => {
-                    let router = router(Administration {
-                        storage,
-                        server: None,
-                        imports: Running::default(),
-                        pulls: postrider_pull::Running::default(),
-                    });
+                    let router = router(Administration { storage, server: None, turns: Turns::default() });
                     return Ok(Self::Here(Box::new(TowerToHyperService::new(router))));
                 }
                 // Its owner may be about to listen, or about to leave.

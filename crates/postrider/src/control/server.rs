@@ -27,6 +27,7 @@ use crate::{
     pull::{self, PullWish},
     storage::{Rebuild, Storage},
     transfer::{self, ExportWish, ImportWish},
+    turns::Turns,
 };
 
 /// What the handlers work on.
@@ -36,10 +37,8 @@ pub struct Administration {
     pub storage: Storage,
     /// The running server, if this is one.
     pub server: Option<Arc<ServerHandle>>,
-    /// The imports that are under way.
-    pub imports: transfer::Running,
-    /// The pulls that are under way.
-    pub pulls: postrider_pull::Running,
+    /// The imports and pulls that are under way.
+    pub turns: Turns,
 }
 
 /// What can be asked and told of a running server.

@@ -5,7 +5,7 @@ mod wish;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use postrider_accounts::AccountsError;
 use postrider_pull::{
     ConnectOptions, Credential, Observer, Protocol, PullError, Remote, Trust,
@@ -20,7 +20,7 @@ pub use answer::{Compared, ImapOutcome, Left, MailboxOutcome, Outcome, Pop3Outco
 pub use wish::{Comparison, Follow, ImapWish, Pop3Wish, PullWish, Secret, Stay, TrustWish};
 
 use crate::{
-    advice::with_hint,
+    advice::{Advise, with_hint},
     control::{Administration, Progress, Reporter},
 };
 
@@ -58,7 +58,10 @@ pub async fn pull(administration: &Administration, wish: &PullWish, reporter: &A
     let found = storage.accounts.find(&wish.account).await?;
     let entry = found.ok_or_else(|| AccountsError::UnknownAccount(wish.account.clone()))?;
     let account = storage.store.account(entry.id).await?;
-    let _permit = administration.pulls.begin(entry.id, &remote).await.map_err(explained)?;
+    let turn = administration.turns.begin(&account, &format!("pull {}", remote.memory_name())).await?;
+    let _turn = turn
+        .ok_or_else(|| anyhow!("this mailbox is being fetched already"))
+        .advise("wait for the other run; two would fetch everything twice")?;
     let credential = Credential::Password(Password::new(wish.password.expose()));
     let connect = ConnectOptions { trust: trust(&wish.trust)?, ..ConnectOptions::default() };
     let quota = entry.settings.quota_bytes.or(storage.store.options().quota_bytes);

@@ -30,7 +30,7 @@ use crate::{
     config::Config,
     control::{Administration, ListeningStatus, ServerHandle},
     storage::Storage,
-    transfer::Running,
+    turns::Turns,
 };
 
 /// How long requests on the control socket may take to end when the server stops.
@@ -71,12 +71,8 @@ impl Server {
             tls,
             shutdown: trigger,
         });
-        let administration = Administration {
-            storage: storage.clone(),
-            server: Some(Arc::clone(&handle)),
-            imports: Running::default(),
-            pulls: postrider_pull::Running::default(),
-        };
+        let administration =
+            Administration { storage: storage.clone(), server: Some(Arc::clone(&handle)), turns: Turns::default() };
         let control = ControlSocket::open(config.data(), administration, shutdown.clone())?;
         let mut tasks = JoinSet::new();
         for bound in bound {

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    GroupLimits, ImportWish, Running, account_of,
+    GroupLimits, ImportWish, account_of,
     feed::{Feed, Group, Told},
     folders::{Target, targets},
     hints::{Who, explain},
@@ -23,7 +23,7 @@ use super::{
     present::Present,
 };
 use crate::{
-    advice::with_hint,
+    advice::{Advise, with_hint},
     control::{Administration, Progress, Reporter},
     storage::Storage,
 };
@@ -69,10 +69,13 @@ pub struct FolderReport {
 
 /// Imports what lies at a path.
 pub async fn import(administration: &Administration, wish: &ImportWish, reporter: &Reporter) -> Result<ImportReport> {
-    let Administration { storage, server, imports, .. } = administration;
+    let Administration { storage, server, turns } = administration;
     let (account, who) = (account_of(storage, &wish.account).await?, Who::of(server.as_ref()));
     let key = Ledger::key(&wish.path, wish.under.as_deref());
-    let _turn = begin(imports, &account, &key).await?;
+    let turn = turns.begin(&account, &format!("import {key}")).await?;
+    let _turn = turn
+        .ok_or_else(|| anyhow!("this import is under way already"))
+        .advise("wait for the command that does it, or end that one first")?;
     let earlier = Ledger::read(&account, &key).await?.filter(|_| !wish.again && !wish.dry_run);
     if let Some(ledger) = earlier.as_ref().filter(|ledger| ledger.finished) {
         return Ok(ImportReport { finished_before: true, total: ledger.tally.clone(), ..ImportReport::default() });
@@ -105,14 +108,6 @@ pub async fn import(administration: &Administration, wish: &ImportWish, reporter
         import.prepare_mailbox(folder, target).await?;
     }
     import.run(storage, reader, reporter, who).await
-}
-
-/// Waits until the same import is not under way, and until what it handed to the store before it was given up is done.
-async fn begin(imports: &Running, account: &Account, key: &str) -> Result<super::running::Turn> {
-    let turn = imports.begin(&format!("{} {key}", account.id())).await?;
-    // Changes are done in the order in which they are handed in: after an empty one, all before it are durable.
-    account.write_notes(Vec::new()).await?;
-    Ok(turn)
 }
 
 /// Opens the files, and goes to the position.

@@ -14,7 +14,6 @@ mod hints;
 mod import;
 mod ledger;
 mod present;
-mod running;
 mod wish;
 
 use std::sync::Arc;
@@ -28,7 +27,6 @@ use crate::storage::Storage;
 pub use export::{ExportReport, export};
 pub use feed::Told;
 pub use import::{ImportReport, import};
-pub use running::Running;
 pub use wish::{ExportWish, ImportWish, Pack, SourceForm, TargetForm};
 
 /// How much is handed from one side to the other at once.

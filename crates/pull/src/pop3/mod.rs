@@ -147,7 +147,7 @@ pub struct Pull<'a> {
     pub observer: &'a dyn Observer,
 }
 
-/// Does a run. The caller holds a [`crate::RunPermit`], so that no other run does the same.
+/// Does a run. The caller sees to it that no other run does the same, and that one given up has left nothing undone.
 ///
 /// # Errors
 /// When it could not begin: no connection, no login. What ends a run later stands in [`Report::ended_early`].
