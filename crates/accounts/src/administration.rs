@@ -19,21 +19,30 @@ impl Accounts {
         if self.records.directory().knows(address.as_str()) {
             return Err(AccountsError::AddressTaken(address.to_string()));
         }
-        let account = AccountRecord {
+        self.add_record(AccountRecord {
             version: VERSION,
             address: address.to_string(),
             created: now(),
             settings: AccountSettings::default(),
             password: self.password_record(password).await?,
             app_passwords: Vec::new(),
-        };
-        let depends = [keys::counter(), keys::address(address.as_str()), keys::alias(address.as_str())];
+        })
+        .await
+    }
+
+    /// Adds an account under the next number.
+    pub(crate) async fn add_record(&self, account: AccountRecord) -> Result<AccountId, AccountsError> {
+        let address = account.address.as_str();
+        if self.records.directory().knows(address) {
+            return Err(AccountsError::AddressTaken(address.to_owned()));
+        }
+        let depends = [keys::counter(), keys::address(address), keys::alias(address)];
         self.records
             .change(
                 |_| Ok(depends.to_vec()),
                 |_, values| {
                     let [counter, None, None] = values.as_slice() else {
-                        return Err(AccountsError::AddressTaken(address.to_string()));
+                        return Err(AccountsError::AddressTaken(address.to_owned()));
                     };
                     let id = match counter {
                         Some(value) => AccountId(record::decode::<IdRecord>("the counter", value)?.id),
@@ -113,7 +122,7 @@ impl Accounts {
                 return Err(AccountsError::TooManyAppPasswords(self.options.app_passwords_max));
             }
             let hash = app_password::hash(&self.secret, &address, &password);
-            app_passwords.push(AppPasswordRecord { label: label.to_owned(), created: now(), hash });
+            app_passwords.push(AppPasswordRecord { label: label.to_owned(), created: now(), hash, secret: None });
             Ok(())
         })
         .await?;

@@ -7,7 +7,10 @@ use blake3::Hash;
 use postrider_sasl::Password;
 use zeroize::Zeroizing;
 
-use crate::{AccountsError, record::AccountRecord};
+use crate::{
+    AccountsError,
+    record::{AccountRecord, CarriedSecret},
+};
 
 /// 32 characters that are not mistaken for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -43,9 +46,15 @@ pub(crate) fn hash(secret: &[u8; 32], address: &str, password: &Password) -> [u8
 
 /// The label of the account's app password that this is.
 pub(crate) fn find(secret: &[u8; 32], account: &AccountRecord, password: &Password) -> Option<String> {
-    let hash = Hash::from_bytes(hash(secret, &account.address, password));
-    // The comparison of two `Hash`es takes constant time.
-    let found = account.app_passwords.iter().find(|app_password| hash == Hash::from_bytes(app_password.hash))?;
+    let own = hash(secret, &account.address, password);
+    let found = account.app_passwords.iter().find(|app_password| {
+        let given = match &app_password.secret {
+            Some(CarriedSecret(other)) => hash(other, &account.address, password),
+            None => own,
+        };
+        // The comparison of two `Hash`es takes constant time.
+        Hash::from_bytes(given) == Hash::from_bytes(app_password.hash)
+    })?;
     Some(found.label.clone())
 }
 

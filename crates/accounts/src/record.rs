@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{AccountSettings, AccountsError};
 
 /// The version that this program writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// An account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,7 +54,15 @@ pub(crate) struct AppPasswordRecord {
     pub(crate) created: u64,
     #[serde(with = "bytes")]
     pub(crate) hash: [u8; 32],
+    /// The secret it was hashed with, where that is another store's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<CarriedSecret>,
 }
+
+/// A secret that stands in a record of its own kind, away from its store.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct CarriedSecret(#[serde(with = "bytes")] pub(crate) [u8; 32]);
 
 /// Where an alias leads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,6 +100,13 @@ impl From<&ScramKeys> for ScramRecord {
 impl ScramRecord {
     pub(crate) fn keys(&self) -> ScramKeys {
         ScramKeys::new(self.salt.clone(), self.iterations, self.stored_key, self.server_key)
+    }
+}
+
+impl AppPasswordRecord {
+    /// The same, to be understood in another store.
+    pub(crate) fn with_secret(&self, secret: &[u8; 32]) -> Self {
+        Self { secret: Some(self.secret.clone().unwrap_or(CarriedSecret(*secret))), ..self.clone() }
     }
 }
 
@@ -151,9 +166,11 @@ mod tests {
 
     #[test]
     fn a_record_of_a_newer_version_is_refused_even_if_it_could_be_read() {
-        assert!(decode::<IdRecord>("x", br#"{"version":1,"id":7}"#).is_ok());
-        let newer = decode::<IdRecord>("x", br#"{"version":2,"id":7}"#);
-        assert!(matches!(newer, Err(AccountsError::Newer { version: 2, .. })));
+        for known in [&br#"{"version":1,"id":7}"#[..], br#"{"version":2,"id":7}"#] {
+            assert!(decode::<IdRecord>("x", known).is_ok());
+        }
+        let newer = decode::<IdRecord>("x", br#"{"version":3,"id":7}"#);
+        assert!(matches!(newer, Err(AccountsError::Newer { version: 3, .. })));
         for damaged in [&b""[..], b"{}", br#"{"version":1}"#, br#"{"version":-1,"id":7}"#] {
             assert!(matches!(decode::<IdRecord>("x", damaged), Err(AccountsError::Damaged { .. })));
         }
