@@ -2,6 +2,7 @@
 //!
 //! `compare` fills both with the same seeded mail, runs every workload on both in turn, several rounds, the order changed
 //! from round to round, and writes a table, JSON and a chart. `growth` shows how figures change with the size of a mailbox.
+//! `fetch` lets `postrider pull` and other programs fetch one mailbox.
 //! A figure of one server alone means little; a figure of yesterday beside one of today means nothing. So both run in
 //! the same run, and the machine's own limits are measured with them.
 #![allow(clippy::print_stdout, reason = "this program's output is for the terminal")]
@@ -14,6 +15,7 @@
 
 mod compare;
 mod driver;
+mod fetching;
 mod fill;
 mod growth;
 mod machine;
@@ -46,6 +48,8 @@ enum Action {
     /// Measure mailboxes of growing size and growing numbers of accounts, and write docs/benchmarks/growth.*;
     /// growth-cyrus.* if the peer is Cyrus
     Growth(GrowthArguments),
+    /// Fetch a mailbox by `postrider pull`, mbsync, OfflineIMAP, getmail6 and imapsync, and write docs/benchmarks/fetch.*
+    Fetch(FetchArguments),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +75,24 @@ struct GrowthArguments {
     /// Go on to a million messages, and to 10,000 accounts, whose passwords alone take minutes to hash
     #[arg(long)]
     full: bool,
+}
+
+#[derive(Debug, Args)]
+struct FetchArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Rounds; figures are their medians; 3 unless told, 1 with --quick
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Messages in the mailbox; 10,000 unless told, 150 with --quick
+    #[arg(long)]
+    messages: Option<usize>,
+    /// Only tools whose name contains this; nothing is written to docs/benchmarks then
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// imapsync, which Debian does not have; the Perl modules that it needs are installed
+    #[arg(long, value_name = "PATH")]
+    imapsync: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +133,7 @@ fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Action::Compare(arguments) => compare::run(&arguments),
         Action::Growth(arguments) => growth::run(&arguments),
+        Action::Fetch(arguments) => fetching::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

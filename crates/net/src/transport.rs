@@ -23,6 +23,8 @@ use crate::{tls::TlsAcceptor, tls_stream::TlsStream};
 
 /// What a connection that waits asks for at once, in bytes.
 const READ_BYTES_MIN: usize = 1024;
+/// What a connection asks for at once that is about to send a message, in bytes: most are no longer.
+const READ_BYTES_MESSAGE: usize = 32 * 1024;
 /// What a connection that uploads asks for at once, in bytes.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// An emptied input buffer larger than this is given back when nothing is expected soon, in bytes.
@@ -190,6 +192,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
             self.read_bytes = (self.read_bytes * 4).min(READ_BYTES_MAX);
         }
         Ok(count)
+    }
+
+    /// Says that a message comes next, which is read in fewer pieces then.
+    pub fn expect_message(&mut self) {
+        self.read_bytes = self.read_bytes.max(READ_BYTES_MESSAGE);
     }
 
     /// Writes all bytes and flushes them. Fails with [`io::ErrorKind::TimedOut`] when the client takes nothing for

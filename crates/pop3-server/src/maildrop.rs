@@ -1,12 +1,13 @@
 //! A maildrop: the INBOX of one account as it was at login.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use postrider_accounts::{Login, Pop3Delete};
 use postrider_message::DerivedView;
 use postrider_pop3_proto::{LastLine, MessageNumber, octets_sent};
 use postrider_store::{
-    Account, Entry, ExpungeOnly, INBOX, MailboxId, Snapshot, SpecialUse, StoreError, Transfer, UidSet, UidValidity,
+    Account, Entry, ExpungeOnly, INBOX, MailboxId, Snapshot, SpecialUse, StoreError, Transfer, Uid, UidSet,
+    UidValidity, own_unique_id,
 };
 
 use crate::{occupancy::Occupant, text::Text};
@@ -18,6 +19,8 @@ pub(crate) struct Maildrop {
     mailbox: MailboxId,
     uid_validity: UidValidity,
     messages: Snapshot,
+    /// What messages are called that brought their names from another server.
+    unique_ids: BTreeMap<Uid, String>,
     /// Which messages are marked as deleted.
     deleted: Vec<bool>,
     _occupant: Occupant,
@@ -37,6 +40,7 @@ impl Maildrop {
         let inbox = account.state().find(INBOX).ok_or(StoreError::NoMailbox)?.id;
         let inbox = account.mailbox(inbox).await?;
         let messages = inbox.messages().ok_or(StoreError::NoMailbox)?.clone();
+        let unique_ids = account.unique_ids(&inbox).await?;
         Ok(Self {
             login,
             account,
@@ -44,6 +48,7 @@ impl Maildrop {
             uid_validity: inbox.record.uid_validity,
             deleted: vec![false; messages.len() as usize],
             messages,
+            unique_ids,
             _occupant: occupant,
         })
     }
@@ -75,10 +80,13 @@ impl Maildrop {
         self.messages().fold((0, 0), |(count, octets), message| (count + 1, octets + message.octets))
     }
 
-    /// What names a message for ever (RFC 1939 §7): accounts' numbers are never used again, nor are UIDs while
-    /// UIDVALIDITY stays.
-    pub(crate) fn unique_id(&self, message: &Message) -> String {
-        format!("{}.{}.{}", self.account.id(), self.uid_validity, message.entry.uid)
+    /// What names a message for ever (RFC 1939 §7).
+    pub(crate) fn unique_id(&self, message: &Message) -> Cow<'_, str> {
+        let uid = message.entry.uid;
+        match self.unique_ids.get(&uid) {
+            Some(brought) => Cow::Borrowed(brought),
+            None => Cow::Owned(own_unique_id(self.account.id(), self.uid_validity, uid)),
+        }
     }
 
     /// Marks a message as deleted.

@@ -37,6 +37,26 @@ async fn the_maildrop_is_listed_with_sizes_and_unique_ids() {
 }
 
 #[tokio::test]
+async fn a_message_that_brought_its_unique_id_is_called_by_it() {
+    let server = Server::with_mail(Setup::default(), &[&message_of(120)]).await;
+    let account = server.account().await;
+    let mut message = account.prepare(message_of(200).into(), Vec::new(), 0).await;
+    message.unique_id = Some("whqtswO00WBw418f9t5JxYwZ".to_owned());
+    let inbox = account.state().find("INBOX").unwrap().id;
+    account.append(inbox, vec![message]).await.unwrap();
+    let text = "
+        C: UIDL
+        S: +OK Unique-id listing follows
+        S: 1 ….1
+        S: 2 whqtswO00WBw418f9t5JxYwZ
+        S: .
+        C: UIDL 2
+        S: +OK 2 whqtswO00WBw418f9t5JxYwZ
+        ";
+    server.after_login(text).await;
+}
+
+#[tokio::test]
 async fn an_empty_maildrop_has_empty_listings() {
     let server = Server::start(Setup::default()).await;
     let text = "

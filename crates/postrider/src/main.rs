@@ -7,10 +7,12 @@
 //! 2 when it could not be done.
 
 mod advice;
+mod backup;
 mod command;
 mod config;
 mod control;
 mod logging;
+mod metrics;
 mod pull;
 mod serve;
 mod storage;

@@ -6,6 +6,9 @@
 //!
 //! It knows nothing of protocols: when TLS is begun by a command, the caller says the command.
 
+mod deflate;
+mod pace;
+mod stop;
 mod trust;
 
 use std::{
@@ -13,10 +16,11 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::{Buf, BytesMut};
 use postrider_sasl::ChannelBinding;
 use rustls::{ClientConfig, ProtocolVersion, crypto::ring, pki_types::ServerName};
 use tokio::{
@@ -26,8 +30,15 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-pub use self::trust::{Fingerprint, Trust};
+pub(crate) use self::stop::Stopped;
+use self::{deflate::Deflate, pace::Paced, stop::StopWait};
+pub use self::{
+    pace::Pace,
+    stop::{Stop, StopTrigger},
+    trust::{Fingerprint, Trust},
+};
 use crate::{
+    backoff::BackoffOptions,
     error::{PullError, Silent},
     remote::{Remote, Security},
 };
@@ -41,6 +52,24 @@ pub struct ConnectOptions {
     pub silence_time_max: Duration,
     /// Whose certificates are believed.
     pub trust: Trust,
+    /// How many octets may pass in a second; `None`: as many as do.
+    pub pace: Option<Pace>,
+    /// Whether IMAP is compressed.
+    pub compression: Compression,
+    /// Hears when the run is to end.
+    pub stop: Stop,
+    /// How often it is tried again, and after which waits.
+    pub backoff: BackoffOptions,
+}
+
+/// Whether what passes is compressed (RFC 4978).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Where the server offers it.
+    #[default]
+    WhereOffered,
+    /// Never.
+    Never,
 }
 
 impl Default for ConnectOptions {
@@ -49,6 +78,10 @@ impl Default for ConnectOptions {
             connect_time_max: Duration::from_secs(30),
             silence_time_max: Duration::from_secs(180),
             trust: Trust::System,
+            pace: None,
+            compression: Compression::default(),
+            stop: Stop::default(),
+            backoff: BackoffOptions::default(),
         }
     }
 }
@@ -62,7 +95,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 /// becomes [`PullError::Silence`].
 pub struct Connection {
     layer: Layer,
+    deflate: Option<Box<Deflate>>,
     silence: Silence,
+    stop: Option<StopWait>,
 }
 
 enum Layer {
@@ -84,17 +119,36 @@ impl fmt::Debug for Connection {
 /// Connects, with TLS at once where the remote says so; where TLS begins by a command, the caller goes on with
 /// [`Connection::start_tls`].
 pub async fn connect(remote: &Remote, options: &ConnectOptions) -> Result<Connection, PullError> {
-    let stream = connect_tcp(remote, options).await?;
-    let connection = Connection::over(stream, options.silence_time_max);
+    let stream = connect_tcp(&remote.host, remote.port, options).await?;
+    let connection = match &options.pace {
+        Some(pace) => Connection::over(Paced::new(stream, pace.clone()), options.silence_time_max),
+        None => Connection::over(stream, options.silence_time_max),
+    };
+    let connection = connection.until(&options.stop);
     match remote.security {
         Security::Tls => connection.start_tls(remote, options).await,
         Security::StartTls | Security::Plain => Ok(connection),
     }
 }
 
-async fn connect_tcp(remote: &Remote, options: &ConnectOptions) -> Result<TcpStream, PullError> {
-    let (host, port) = (remote.host.clone(), remote.port);
-    let looked_up = timeout(options.connect_time_max, lookup_host((remote.host.as_str(), port))).await;
+/// Connects to a host that speaks TLS at once and another protocol than mail's. With an address given the name is not looked
+/// up; its certificate has to be for the name all the same.
+pub(crate) async fn connect_tls(
+    host: &str,
+    port: u16,
+    address: Option<SocketAddr>,
+    options: &ConnectOptions,
+) -> Result<Connection, PullError> {
+    let stream = match address {
+        None => connect_tcp(host, port, options).await?,
+        Some(address) => connect_tcp(&address.ip().to_string(), address.port(), options).await?,
+    };
+    Connection::over(stream, options.silence_time_max).begin_tls(host, options).await
+}
+
+async fn connect_tcp(host: &str, port: u16, options: &ConnectOptions) -> Result<TcpStream, PullError> {
+    let looked_up = timeout(options.connect_time_max, lookup_host((host, port))).await;
+    let host = host.to_owned();
     let addresses: Vec<SocketAddr> = match looked_up {
         Err(_) => return Err(PullError::ConnectTimeout { host, port, after: options.connect_time_max }),
         Ok(Err(source)) => return Err(PullError::NameNotFound { host, source }),
@@ -125,12 +179,22 @@ impl Connection {
         silence_time_max: Duration,
     ) -> Self {
         let silence = Silence { time_max: silence_time_max, alarm: None };
-        Self { layer: Layer::Plain(Box::new(stream)), silence }
+        Self { layer: Layer::Plain(Box::new(stream)), deflate: None, silence, stop: None }
+    }
+
+    /// Where it has to wait it fails, with [`PullError::Stopped`], once the stop is asked for.
+    #[must_use]
+    pub fn until(self, stop: &Stop) -> Self {
+        Self { stop: Some(StopWait::new(stop)), ..self }
     }
 
     /// Begins TLS. Whoever calls it has nothing left unread: what came before TLS must not count as said in it.
     pub async fn start_tls(self, remote: &Remote, options: &ConnectOptions) -> Result<Self, PullError> {
-        let host = remote.host.clone();
+        self.begin_tls(&remote.host, options).await
+    }
+
+    async fn begin_tls(self, host: &str, options: &ConnectOptions) -> Result<Self, PullError> {
+        let host = host.to_owned();
         let Layer::Plain(stream) = self.layer else {
             return Err(PullError::Tls { host, reason: String::from("it has begun already") });
         };
@@ -148,7 +212,7 @@ impl Connection {
             Ok(Err(error)) => Err(verifier.explain(&host, &error)),
             Ok(Ok(stream)) => {
                 let silence = Silence { time_max: self.silence.time_max, alarm: None };
-                Ok(Self { layer: Layer::Tls(Box::new(stream)), silence })
+                Ok(Self { layer: Layer::Tls(Box::new(stream)), deflate: None, silence, stop: self.stop })
             }
         }
     }
@@ -172,10 +236,76 @@ impl Connection {
         }
     }
 
+    /// From now on everything is compressed both ways (RFC 4978). `read_ahead` is what was read behind the line with which the
+    /// server agreed, which is compressed already.
+    pub fn start_deflate(&mut self, read_ahead: BytesMut) {
+        self.deflate = Some(Box::new(Deflate::new(read_ahead)));
+    }
+
     /// From now on the server may say nothing for so long, as when it is to tell news.
     pub fn set_silence_time_max(&mut self, silence_time_max: Duration) {
         self.silence = Silence { time_max: silence_time_max, alarm: None };
     }
+
+    /// Turns waiting into failure when it lasts too long, or when the run is to stop.
+    fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_pending()
+            && let Some(stop) = &mut self.stop
+            && let Poll::Ready(error) = stop.poll(context)
+        {
+            return Poll::Ready(Err(error));
+        }
+        self.silence.watch(context, polled)
+    }
+
+    fn poll_unpacked(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(deflate) = &mut self.deflate else { return Pin::new(&mut self.layer).poll_read(context, into) };
+        while into.remaining() > 0 {
+            let made = deflate.unpack(into.initialize_unfilled())?;
+            if made > 0 {
+                into.advance(made);
+                break;
+            }
+            let mut buffer = [0; 4096];
+            let mut buffer = ReadBuf::new(&mut buffer);
+            ready!(Pin::new(&mut self.layer).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+            deflate.room().extend_from_slice(buffer.filled());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_packed(&mut self, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.deflate {
+            None => Pin::new(&mut self.layer).poll_write(context, octets),
+            Some(deflate) => {
+                ready!(drain(deflate.outgoing(), &mut self.layer, context))?;
+                Poll::Ready(deflate.pack(octets))
+            }
+        }
+    }
+
+    fn poll_out(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.finish_command()?;
+            ready!(drain(deflate.outgoing(), &mut self.layer, context))?;
+        }
+        Pin::new(&mut self.layer).poll_flush(context)
+    }
+}
+
+/// Writes what waits.
+fn drain(outgoing: &mut BytesMut, layer: &mut Layer, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    while !outgoing.is_empty() {
+        let written = ready!(Pin::new(&mut *layer).poll_write(context, outgoing))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        outgoing.advance(written.min(outgoing.len()));
+    }
+    Poll::Ready(Ok(()))
 }
 
 impl Silence {
@@ -200,37 +330,57 @@ impl Silence {
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let polled = match &mut this.layer {
-            Layer::Plain(stream) => Pin::new(stream).poll_read(context, into),
-            Layer::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, into),
-        };
-        this.silence.watch(context, polled)
+        let polled = this.poll_unpacked(context, into);
+        this.watch(context, polled)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let polled = match &mut this.layer {
-            Layer::Plain(stream) => Pin::new(stream).poll_write(context, octets),
-            Layer::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, octets),
-        };
-        this.silence.watch(context, polled)
+        let polled = this.poll_packed(context, octets);
+        this.watch(context, polled)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let polled = match &mut this.layer {
-            Layer::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Layer::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
-        };
-        this.silence.watch(context, polled)
+        let polled = this.poll_out(context);
+        this.watch(context, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().layer {
-            Layer::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Layer::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+        Pin::new(&mut self.get_mut().layer).poll_shutdown(context)
+    }
+}
+
+impl AsyncRead for Layer {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, into),
+        }
+    }
+}
+
+impl AsyncWrite for Layer {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, octets),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::{io, path::PathBuf, time::Duration};
 use postrider_sasl::SaslError;
 use postrider_store::StoreError;
 
-use crate::connect::Fingerprint;
+use crate::oauth::OAuthError;
+use crate::connect::{Fingerprint, Stopped};
 
 /// Why mail could not be fetched, or not all of it.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +108,18 @@ pub enum PullError {
         /// What it said.
         text: String,
     },
+    /// The server takes no access token that is to be had.
+    #[error("the server refused the access token: {text}")]
+    Token {
+        /// What it said.
+        text: String,
+    },
+    /// There is no access token.
+    #[error("there is no access token to log in with")]
+    OAuth(#[from] OAuthError),
+    /// The connection is not encrypted, and everybody between could use the access token.
+    #[error("an access token is not sent over a connection that is not encrypted")]
+    TokenInTheClear,
     /// Somebody else is using the mailbox.
     #[error("the mailbox is in use by another program: {text}")]
     InUse {
@@ -168,6 +181,9 @@ pub enum PullError {
     /// A note of an earlier run cannot be read.
     #[error("what was noted of an earlier run cannot be read; it is of a newer version of this program, or damaged")]
     Memory,
+    /// It was asked to stop.
+    #[error("the run was asked to stop; what was fetched so far is here")]
+    Stopped,
     /// It was not allowed to go on.
     #[error("{0}")]
     Refusal(String),
@@ -226,6 +242,12 @@ impl PullError {
                 "look at user name and password; many providers want a password made for this program (app password), or \
                  have POP3 and IMAP switched off until it is allowed in their settings"
             }
+            Self::Token { .. } => {
+                "look whether the user name is that of the authorization and whether its scope covers IMAP or POP3, which may \
+                 be switched off for the mailbox; else authorize again, with `postrider pull authorize`"
+            }
+            Self::OAuth(error) => return error.hint(),
+            Self::TokenInTheClear => "leave ?security=none out",
             Self::InUse { .. } => {
                 "wait until the other program is done, often some minutes, and run the same command again"
             }
@@ -258,6 +280,9 @@ impl From<io::Error> for PullError {
                 Some(silent) => Self::Silence { after: silent.0 },
                 None => Self::Broken(error),
             },
+            io::ErrorKind::ConnectionAborted if error.get_ref().is_some_and(|inner| inner.is::<Stopped>()) => {
+                Self::Stopped
+            }
             _ => Self::Broken(error),
         }
     }

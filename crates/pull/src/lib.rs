@@ -8,18 +8,29 @@
 //! What this crate does not know: where passwords are kept, how a run is asked for, and how it is shown. It is told of the
 //! one by [`Credential`], and tells of itself through [`Observer`] and [`Report`].
 
+mod backoff;
+mod backup;
 mod connect;
+pub mod discovery;
 mod error;
+mod https;
 pub mod imap;
 mod located;
+pub mod oauth;
 mod observer;
+mod persevere;
 pub mod pop3;
 mod received;
 mod remote;
 mod report;
 
-pub use connect::{ConnectOptions, Connection, Fingerprint, Trust, connect};
+pub use backoff::{Backoff, BackoffOptions, Chance, Remedy};
+pub use backup::{BackupUnknown, Backups, Held, NoBackup};
+pub use connect::{
+    Compression, ConnectOptions, Connection, Fingerprint, Pace, Stop, StopTrigger, Trust, connect,
+};
 pub use error::{CertificateProblem, PullError};
+pub use https::{HttpsClient, HttpsError, HttpsOptions, HttpsResponse, HttpsUrl};
 pub use observer::{Observer, Silent};
 pub use remote::{Credential, Protocol, Remote, RemoteError, Security};
 pub use report::{Difference, NotFetched, NotFetchedReason, Report, Verification};

@@ -7,9 +7,12 @@ use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
     str::FromStr,
+    sync::Arc,
 };
 
 use postrider_sasl::Password;
+
+use crate::oauth::Tokens;
 
 /// The protocol of the other server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,12 +54,15 @@ pub struct Remote {
 pub enum Credential {
     /// A password.
     Password(Password),
+    /// Access tokens.
+    OAuth2(Arc<Tokens>),
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Password(_) => f.write_str("Password(…)"),
+            Self::OAuth2(_) => f.write_str("OAuth2(…)"),
         }
     }
 }

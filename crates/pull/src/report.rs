@@ -15,6 +15,8 @@ pub struct Report {
     pub bytes: u64,
     /// Messages that were removed there.
     pub removed_there: u64,
+    /// Messages that are here and due to be removed there, and stay until a backup holds them.
+    pub waiting_for_backup: u64,
     /// Messages that should have been removed there and were not, each with the reason.
     pub not_removed: Vec<NotFetched>,
     /// Messages that are there and were not fetched.

@@ -1,8 +1,8 @@
 //! An account in use: what sessions hold.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
-use postrider_engine::{BodyRange, Direction, Engine, KeyRange, ValueVisitor};
+use postrider_engine::{Engine, ValueVisitor};
 use postrider_message::DerivedView;
 use tokio::sync::watch;
 
@@ -14,19 +14,25 @@ use crate::{
         load::Load,
         mailbox::{CreateMailbox, DeleteMailbox, RenameMailbox},
         note::{Note, WriteNotes},
+        origin::{CreateMailboxFrom, CreatedMailbox, MailboxOrigin},
+        raise::{Floors, Raise},
         rebuild::{Recount, ReplaceDerived},
         store_flags::{StoreFlags, StoredFlags},
         subscribe::Subscribe,
+        sweep::Sweep,
+        undelete::Undelete,
     },
     chunk::Chunk,
     digest::{Digest, DigestBudget, DigestBuilder},
     draft::read_records,
     error::StoreError,
-    identifier::{AccountId, BlobId, EmailId, MailboxId, ModSeq},
+    expunged::{ExpungedKey, ExpungedMessages, ExpungedSelection, Swept, UndeleteInto, Undeleted},
+    identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, Uid},
     keys,
     load::scan_records,
     message::{DerivedValues, NewMessage},
     options::StoreOptions,
+    read::Records,
     record::{AccountRecord, ChangeKind, ChangeRecord, EmailRecord},
     snapshot::Snapshot,
     special_use::SpecialUses,
@@ -102,12 +108,8 @@ impl Account {
     }
 
     /// Reads the notes whose keys begin with `prefix`, in the order of their keys, all as of one moment.
-    pub async fn notes(&self, prefix: &[u8], mut visit: impl FnMut(&[u8], &[u8]) + Send) -> Result<(), StoreError> {
-        scan_records(&*self.engine, &keys::notes(self.id, prefix), |key, value| {
-            visit(keys::tail(key), value);
-            Ok(())
-        })
-        .await
+    pub async fn notes(&self, prefix: &[u8], visit: impl FnMut(&[u8], &[u8]) + Send) -> Result<(), StoreError> {
+        self.records().notes(prefix, visit).await
     }
 
     /// Changes flags.
@@ -115,7 +117,8 @@ impl Account {
         self.writer.submit(wish).await
     }
 
-    /// Removes messages for good: those of `uids` (`None`: all) that `only` allows. Answers which went.
+    /// Removes messages: those of `uids` (`None`: all) that `only` allows. Answers which went. They can be brought back for
+    /// [`StoreOptions::expunged_kept_seconds`].
     pub async fn expunge(
         &self,
         mailbox: MailboxId,
@@ -123,6 +126,30 @@ impl Account {
         only: ExpungeOnly,
     ) -> Result<UidSet, StoreError> {
         self.writer.submit(Expunge { mailbox, uids, only }).await
+    }
+
+    /// What was expunged and can be brought back, in the order in which it was expunged: of at most `keys_max` keys, those after
+    /// `after`. With the last key of one answer the next one goes on, so that any number is read in bounded memory.
+    pub async fn expunged(
+        &self,
+        after: Option<&ExpungedKey>,
+        keys_max: usize,
+    ) -> Result<Vec<ExpungedMessages>, StoreError> {
+        self.records().expunged(after, keys_max).await
+    }
+
+    /// Brings expunged messages back, all of them at once; they get new UIDs. Those that are not kept any more are passed over.
+    pub async fn undelete(
+        &self,
+        selection: ExpungedSelection,
+        into: UndeleteInto,
+    ) -> Result<Vec<Undeleted>, StoreError> {
+        self.writer.submit(Undelete { selection, into }).await
+    }
+
+    /// Lets go some of what was expunged and kept for long enough, the oldest first.
+    pub async fn sweep_expunged(&self) -> Result<Swept, StoreError> {
+        self.writer.submit(Sweep).await
     }
 
     /// Copies or moves messages: all of them or none. Those that are not there are passed over.
@@ -139,6 +166,25 @@ impl Account {
     /// Makes a mailbox, and those above it that are missing.
     pub async fn create_mailbox(&self, name: &str, special_use: SpecialUses) -> Result<MailboxId, StoreError> {
         self.writer.submit(CreateMailbox { name: name.to_owned(), special_use, subscribe: false }).await
+    }
+
+    /// Makes a mailbox that comes from elsewhere, and those above it that are missing; in the place of an empty one if there is
+    /// one of its name, INBOX too. The caller is told whether it keeps its UIDVALIDITY.
+    ///
+    /// # Errors
+    /// [`StoreError::MailboxExists`] if there is one of that name with messages.
+    pub async fn create_mailbox_from(
+        &self,
+        name: &str,
+        special_use: SpecialUses,
+        origin: MailboxOrigin,
+    ) -> Result<CreatedMailbox, StoreError> {
+        self.writer.submit(CreateMailboxFrom { name: name.to_owned(), special_use, origin }).await
+    }
+
+    /// Raises counters, so that nothing is given out that somebody may have seen elsewhere.
+    pub async fn raise(&self, floors: Floors) -> Result<(), StoreError> {
+        self.writer.submit(Raise { floors }).await
     }
 
     /// Removes a mailbox and its messages; mailboxes below it stay.
@@ -159,51 +205,18 @@ impl Account {
     /// Reads the derived answers of blobs; `visit` gets the position in `blobs` and the bytes of a
     /// [`postrider_message::DerivedView`], or `None` for a blob that is gone.
     pub async fn derived(&self, blobs: &[BlobId], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
-        self.beside(keys::derived, blobs, visit).await
+        self.records().beside(keys::derived, blobs, visit).await
     }
 
     /// Reads the headers of blobs; `visit` gets the position in `blobs` and the bytes of a
     /// [`postrider_message::IndexedHeader`], or `None` for a blob that is gone.
     pub async fn headers(&self, blobs: &[BlobId], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
-        self.beside(keys::header, blobs, visit).await
+        self.records().beside(keys::header, blobs, visit).await
     }
 
-    /// Reads what lies beside blobs in one table.
-    async fn beside(
-        &self,
-        key: fn(AccountId, BlobId) -> Vec<u8>,
-        blobs: &[BlobId],
-        visit: &mut ValueVisitor<'_>,
-    ) -> Result<(), StoreError> {
-        // The messages of a mailbox mostly came one after the other: then what lies beside them is one stretch.
-        if let Some((first, last)) = stretch(blobs) {
-            let range = KeyRange { start: key(self.id, first), end: Some(key(self.id, BlobId(last.0 + 1))) };
-            let mut position = 0;
-            let mut ended = false;
-            self.engine
-                .scan(&range, Direction::Forward, &mut |key, value| {
-                    let found = keys::split_number(key).map(BlobId);
-                    while let Some(wanted) = blobs.get(position).filter(|wanted| Some(**wanted) <= found) {
-                        let value = (Some(*wanted) == found).then_some(value);
-                        let flow = visit(position, value);
-                        position += 1;
-                        if flow.is_break() {
-                            ended = true;
-                            return flow;
-                        }
-                    }
-                    ControlFlow::Continue(())
-                })
-                .await?;
-            // What is behind the last record is gone.
-            while !ended && position < blobs.len() {
-                ended = visit(position, None).is_break();
-                position += 1;
-            }
-            return Ok(());
-        }
-        let keys: Vec<Vec<u8>> = blobs.iter().map(|blob| key(self.id, *blob)).collect();
-        Ok(self.engine.get(&keys, visit).await?)
+    /// The newest committed records.
+    fn records(&self) -> Records<'_, dyn Engine> {
+        Records { read: &*self.engine, account: self.id }
     }
 
     /// The digests of a mailbox's messages, one for each chunk, in order: all their rows together are the messages of
@@ -247,30 +260,31 @@ impl Account {
     /// Reads pieces of blobs, as `(blob, offset, length)`; `visit` gets the position in `pieces` and the bytes, or `None` for
     /// a blob that is gone. Many pieces in one call cost one look-up.
     pub async fn pieces(&self, pieces: &[(BlobId, u64, u64)], visit: &mut ValueVisitor<'_>) -> Result<(), StoreError> {
-        let wanted: Vec<BodyRange> = pieces
-            .iter()
-            .map(|&(blob, offset, length)| BodyRange { key: keys::blob(self.id, blob), offset, length })
-            .collect();
-        Ok(self.engine.bodies(&wanted, visit).await?)
+        self.records().pieces(pieces, visit).await
     }
 
     /// A copy of a whole blob; `None` if it is gone.
     pub async fn body(&self, blob: BlobId) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut body = None;
-        let wanted = [BodyRange::whole(keys::blob(self.id, blob))];
-        self.engine
-            .bodies(&wanted, &mut |_, bytes| {
-                body = bytes.map(<[u8]>::to_vec);
-                ControlFlow::Continue(())
-            })
-            .await?;
-        Ok(body)
+        self.records().body(blob).await
     }
 
     /// Reads email records, `None` where there is none.
     pub async fn emails(&self, ids: &[EmailId]) -> Result<Vec<Option<EmailRecord>>, StoreError> {
-        let keys: Vec<Vec<u8>> = ids.iter().map(|id| keys::email(self.id, *id)).collect();
-        read_records(&*self.engine, &keys, EmailRecord::decode).await
+        self.records().emails(ids).await
+    }
+
+    /// The unique-ids that a mailbox's messages brought from other POP3 servers, by UID. The others have
+    /// [`crate::own_unique_id`].
+    pub async fn unique_ids(&self, mailbox: &Mailbox) -> Result<BTreeMap<Uid, String>, StoreError> {
+        match mailbox.record.unique_ids {
+            0 => Ok(BTreeMap::new()),
+            _ => self.records().unique_ids(mailbox.id).await,
+        }
+    }
+
+    /// The names of blobs' contents, `None` where there is no blob.
+    pub async fn hashes(&self, blobs: &[BlobId]) -> Result<Vec<Option<BlobHash>>, StoreError> {
+        self.records().hashes(blobs).await
     }
 
     /// UIDs that went from a mailbox after `since` (RFC 7162 §3.2.5.1).
@@ -315,13 +329,4 @@ impl Account {
     pub(crate) async fn recount(&self, mailbox: MailboxId) -> Result<bool, StoreError> {
         self.writer.submit(Recount { mailbox }).await
     }
-}
-
-/// The first and last of blobs that ascend with few others in between, so that walking from the one to the other is
-/// less work than looking for each.
-fn stretch(blobs: &[BlobId]) -> Option<(BlobId, BlobId)> {
-    let (first, last) = (*blobs.first()?, *blobs.last()?);
-    let is_dense = last.0.checked_sub(first.0)? < blobs.len() as u64 + blobs.len() as u64 / 8;
-    let is_walk = blobs.len() > 2 && last.0 < u64::MAX && is_dense && blobs.is_sorted_by(|a, b| a < b);
-    is_walk.then_some((first, last))
 }

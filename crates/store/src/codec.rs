@@ -100,10 +100,16 @@ impl<'a> Decoder<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<String, StoreError> {
-        let length = self.u32()? as usize;
-        let (text, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.damaged())?;
-        self.rest = rest;
+        let text = self.bytes()?;
         String::from_utf8(text.to_vec()).map_err(|_| self.damaged())
+    }
+
+    /// Reads bytes with their length before them.
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], StoreError> {
+        let length = self.u32()? as usize;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.damaged())?;
+        self.rest = rest;
+        Ok(bytes)
     }
 
     pub(crate) fn uids(&mut self) -> Result<UidSet, StoreError> {
@@ -119,6 +125,11 @@ impl<'a> Decoder<'a> {
     ) -> Result<Vec<T>, StoreError> {
         let count = self.u32()?;
         (0..count).map(|_| item(self)).collect()
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.rest
     }
 
     /// Nothing may be left.

@@ -5,6 +5,12 @@
 //! which every record stands once however often it changed. A change checks all it needs before it alters the draft; if a
 //! read from the engine fails half-way the draft is spoiled and the whole group fails.
 
+mod expunged;
+mod unique_id;
+
+pub(crate) use expunged::due_through;
+pub(crate) use unique_id::{text as unique_id_text, uid as unique_id_uid};
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::ControlFlow,
@@ -18,12 +24,13 @@ use crate::{
     change::note::Note,
     chunk::{CHUNK_ROWS, Chunk, Form},
     error::StoreError,
+    expunged::{ExpungedKey, ExpungedRecord},
     flags::FlagBits,
-    identifier::{BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid},
+    identifier::{BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity},
     keys,
     message::{DerivedValues, NewMessage},
     options::StoreOptions,
-    record::{self, BlobRecord, ChangeKind, ChangeRecord, EmailRecord, MailboxChange},
+    record::{self, BlobRecord, ChangeKind, ChangeRecord, EmailRecord, GoneMailbox, MailboxChange},
     rows,
     snapshot::{Entry, Snapshot},
     state::{AccountState, Mailbox},
@@ -69,11 +76,17 @@ pub(crate) struct Draft {
     blobs: Known<BlobId, BlobRecord>,
     hashes: Known<BlobHash, BlobId>,
     threads: Known<[u8; 16], ThreadId>,
+    gone: Known<UidValidity, GoneMailbox>,
+    expunged: Known<ExpungedKey, ExpungedRecord>,
+    unique_ids: Known<(MailboxId, Uid), String>,
+    unique_names: Known<(MailboxId, String), Uid>,
     derived: BTreeMap<BlobId, Option<DerivedValues>>,
     bodies: BTreeMap<BlobId, Option<Bytes>>,
     changes: BTreeMap<ModSeq, ChangeRecord>,
     notes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     trim_through: Option<ModSeq>,
+    /// The account's own counters changed, if nothing else did.
+    counters_changed: bool,
     spoiled: Option<StoreError>,
 }
 
@@ -102,11 +115,16 @@ impl Draft {
             blobs: HashMap::new(),
             hashes: HashMap::new(),
             threads: HashMap::new(),
+            gone: HashMap::new(),
+            expunged: HashMap::new(),
+            unique_ids: HashMap::new(),
+            unique_names: HashMap::new(),
             derived: BTreeMap::new(),
             bodies: BTreeMap::new(),
             changes: BTreeMap::new(),
             notes: BTreeMap::new(),
             trim_through: None,
+            counters_changed: false,
             spoiled: None,
         }
     }
@@ -147,6 +165,19 @@ impl Draft {
         for (digest, slot) in changed(self.threads) {
             write(&mut batch, keys::thread(account, digest), slot.map(|thread| thread.0.to_be_bytes().to_vec()));
         }
+        for (uid_validity, slot) in changed(self.gone) {
+            write(&mut batch, keys::gone_mailbox(account, uid_validity), slot.map(GoneMailbox::encode));
+        }
+        for (key, slot) in changed(self.expunged) {
+            write(&mut batch, keys::expunged(account, &key), slot.map(|record| record.encode()));
+        }
+        for ((mailbox, uid), slot) in changed(self.unique_ids) {
+            write(&mut batch, keys::unique_id(account, mailbox, uid), slot.map(String::into_bytes));
+        }
+        for ((mailbox, name), slot) in changed(self.unique_names) {
+            let key = keys::message_by_unique_id(account, mailbox, &name);
+            write(&mut batch, key, slot.map(|uid| uid.0.to_be_bytes().to_vec()));
+        }
         for (blob, derived) in self.derived {
             let (answers, header) = derived.map(|derived| (derived.answers, derived.header)).unzip();
             write(&mut batch, keys::derived(account, blob), answers.map(Vec::from));
@@ -169,7 +200,7 @@ impl Draft {
         for (modseq, change) in kept {
             batch.put(keys::change(account, *modseq), change.encode());
         }
-        if !batch.is_empty() {
+        if self.counters_changed || !batch.is_empty() {
             batch.expect(keys::account(account), self.previous_record);
             batch.put(keys::account(account), self.state.record.encode());
         }
@@ -232,6 +263,21 @@ impl Draft {
         self.state.record.modseq
     }
 
+    /// Sees to it that no later change has a mod-sequence up to `floor`. Who knew the account at one that is skipped is told all
+    /// that it could ask for, as the log says nothing of it.
+    pub(crate) fn raise_modseq(&mut self, floor: ModSeq) {
+        let record = &mut self.state.record;
+        if floor > record.modseq {
+            (record.modseq, record.changes_trimmed) = (floor, floor);
+            self.trim_through = Some(floor);
+        }
+    }
+
+    /// Has the account's record written, whatever else there is to write.
+    pub(crate) fn counters_changed(&mut self) {
+        self.counters_changed = true;
+    }
+
     /// Notes in the log what a change did, and brings the mailbox's HIGHESTMODSEQ up to it.
     pub(crate) fn log(&mut self, modseq: ModSeq, mailbox: MailboxId, kind: ChangeKind, uids: UidSet) {
         if let Some(mailbox) = self.state.mailbox_mut(mailbox) {
@@ -262,9 +308,29 @@ impl Draft {
         self.state.mailbox_mut(id).ok_or(StoreError::NoMailbox)
     }
 
-    /// Marks a mailbox that was taken out of the state, so that its record goes too.
-    pub(crate) fn mailbox_removed(&mut self, id: MailboxId) {
+    /// Takes a mailbox that has no messages any more out of the state, so that its record goes too.
+    pub(crate) fn remove_mailbox(&mut self, id: MailboxId) {
+        let Some(mailbox) = self.state.mailbox(id) else { return };
+        let record = &mailbox.record;
+        let gone = GoneMailbox { mailbox: id, uid_next: record.uid_next.max(record.uid_floor) };
+        self.gone.insert(record.uid_validity, Slot::set(Some(gone)));
+        self.state.remove(id);
         self.mailboxes.insert(id);
+        self.rows_changed.insert(id);
+    }
+
+    /// The mailbox with a UIDVALIDITY, if it is gone.
+    pub(crate) async fn gone_mailbox(&mut self, uid_validity: UidValidity) -> Result<Option<GoneMailbox>, StoreError> {
+        let account = self.state.id;
+        let ids = unknown(&self.gone, [uid_validity].into_iter());
+        let found = self.read(&ids, |id| keys::gone_mailbox(account, *id), GoneMailbox::decode).await?;
+        self.gone.extend(ids.into_iter().zip(found.into_iter().map(Slot::read)));
+        Ok(self.gone.get(&uid_validity).and_then(|slot| slot.value))
+    }
+
+    /// A mailbox that was gone has come back.
+    pub(crate) fn mailbox_returned(&mut self, uid_validity: UidValidity) {
+        self.gone.insert(uid_validity, Slot::set(None));
     }
 
     /// Sets or clears a subscription.
@@ -311,7 +377,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Adds rows to the end of a mailbox; they have its next UIDs.
+    /// Adds rows to the end of a mailbox; their UIDs ascend from its next one on.
     pub(crate) fn add_entries(&mut self, id: MailboxId, added: &[Entry]) -> Result<(), StoreError> {
         let mailbox = self.rows_mut(id)?;
         added.iter().for_each(|entry| mailbox.record.counts.add(entry));
@@ -355,8 +421,13 @@ impl Draft {
 
     /// Removes rows of a mailbox, whose messages must have been asked for, and whatever no other mailbox holds then.
     pub(crate) async fn remove_entries(&mut self, id: MailboxId, removed: &[Entry]) -> Result<(), StoreError> {
-        self.read_emails(removed.iter().map(|entry| entry.email)).await?;
-        self.read_blobs(removed.iter().map(|entry| entry.blob)).await?;
+        self.take_rows(id, removed).await?;
+        self.release(id, removed).await
+    }
+
+    /// Takes rows out of a mailbox; their emails still have them as places.
+    async fn take_rows(&mut self, id: MailboxId, removed: &[Entry]) -> Result<(), StoreError> {
+        self.remove_unique_ids(id, removed.iter().map(|entry| entry.uid)).await?;
         let uids: UidSet = removed.iter().map(|entry| entry.uid).collect();
         let mailbox = self.rows_mut(id)?;
         for entry in removed {
@@ -365,6 +436,13 @@ impl Draft {
         if let Some(messages) = &mut mailbox.messages {
             messages.remove(&uids);
         }
+        Ok(())
+    }
+
+    /// Emails lose their places in a mailbox, and what no other place holds goes.
+    async fn release(&mut self, id: MailboxId, removed: &[Entry]) -> Result<(), StoreError> {
+        self.read_emails(removed.iter().map(|entry| entry.email)).await?;
+        self.read_blobs(removed.iter().map(|entry| entry.blob)).await?;
         for entry in removed {
             self.leave_place(entry, id);
         }

@@ -8,9 +8,12 @@
 //! | `0x01` account | | counters of the account ([`crate::record::AccountRecord`]) |
 //! | `0x02` mailbox | mailbox id | name, counters, keywords ([`crate::record::MailboxRecord`]) |
 //! | `0x03` subscription | name | empty |
+//! | `0x04` gone mailbox | its UIDVALIDITY | what must never be given out again of it ([`crate::record::GoneMailbox`]) |
 //! | `0x10` row | mailbox id, `0`, UID | what never changes of the messages of a chunk ([`crate::rows`]) |
 //! | `0x10` row | mailbox id, `1`, UID | their flags |
 //! | `0x10` row | mailbox id, `2`, UID | a message that is in no sealed chunk yet ([`crate::snapshot::Entry`]) |
+//! | `0x11` unique id | mailbox id, `0`, UID | the unique-id that a message brought from another POP3 server |
+//! | `0x11` unique id | mailbox id, `1`, unique-id | the UID of the message that has it |
 //! | `0x20` email | email id | blob, received date, thread, where it is ([`crate::record::EmailRecord`]) |
 //! | `0x21` blob | blob id | hash, size, number of emails ([`crate::record::BlobRecord`]) |
 //! | `0x22` blob by hash | BLAKE3 hash | blob id |
@@ -18,6 +21,7 @@
 //! | `0x24` thread | hash of message id and base subject | thread id |
 //! | `0x25` header | blob id | its header with a table of fields ([`postrider_message::IndexedHeader`]) |
 //! | `0x30` change | mod-sequence | what changed ([`crate::record::ChangeRecord`]) |
+//! | `0x31` expunged | when, mod-sequence, mailbox id, first UID | messages that can be brought back ([`crate::expunged`]) |
 //! | `0x40` note | whatever its writer chose | the same ([`crate::Note`]) |
 //!
 //! Bodies, which the engine keeps apart from records, lie under account, `0x21` and blob id.
@@ -29,12 +33,18 @@
 
 use postrider_engine::KeyRange;
 
-use crate::identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, Uid};
+use crate::{
+    columns::{from_signed, to_signed},
+    expunged::ExpungedKey,
+    identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, Uid, UidValidity},
+};
 
 const ACCOUNT: u8 = 0x01;
 const MAILBOX: u8 = 0x02;
 const SUBSCRIPTION: u8 = 0x03;
+const GONE: u8 = 0x04;
 const ROW: u8 = 0x10;
+const UNIQUE_ID: u8 = 0x11;
 const EMAIL: u8 = 0x20;
 const BLOB: u8 = 0x21;
 const BLOB_BY_HASH: u8 = 0x22;
@@ -42,6 +52,7 @@ const DERIVED: u8 = 0x23;
 const THREAD: u8 = 0x24;
 const HEADER: u8 = 0x25;
 const CHANGE: u8 = 0x30;
+const EXPUNGED: u8 = 0x31;
 const NOTE: u8 = 0x40;
 const FORMAT: u8 = 0xf0;
 
@@ -91,6 +102,19 @@ pub(crate) fn subscription(account: AccountId, name: &str) -> Vec<u8> {
 
 pub(crate) fn subscriptions(account: AccountId) -> KeyRange {
     KeyRange::prefix(table(account, SUBSCRIPTION))
+}
+
+pub(crate) fn gone_mailbox(account: AccountId, uid_validity: UidValidity) -> Vec<u8> {
+    with(table(account, GONE), &uid_validity.0.to_be_bytes())
+}
+
+pub(crate) fn gone_mailboxes(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, GONE))
+}
+
+/// The UIDVALIDITY at the end of the key of a mailbox that is gone.
+pub(crate) fn split_gone(key: &[u8]) -> Option<UidValidity> {
+    Some(UidValidity(u32::from_be_bytes(tail(key).try_into().ok()?)))
 }
 
 /// What of a key comes after account and table.
@@ -144,6 +168,37 @@ pub(crate) fn split_row(key: &[u8]) -> Option<(MailboxId, RowKind, Uid)> {
     };
     let uid: &[u8; 4] = rest.try_into().ok()?;
     Some((MailboxId(u32::from_be_bytes(*mailbox)), kind, Uid(u32::from_be_bytes(*uid))))
+}
+
+/// The unique-id of a message.
+pub(crate) fn unique_id(account: AccountId, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+    with(with(with(table(account, UNIQUE_ID), &mailbox.0.to_be_bytes()), &[0]), &uid.0.to_be_bytes())
+}
+
+/// The message of a unique-id.
+pub(crate) fn message_by_unique_id(account: AccountId, mailbox: MailboxId, unique_id: &str) -> Vec<u8> {
+    with(with(with(table(account, UNIQUE_ID), &mailbox.0.to_be_bytes()), &[1]), unique_id.as_bytes())
+}
+
+/// The unique-ids of a mailbox's messages, in the order of UIDs.
+pub(crate) fn unique_ids(account: AccountId, mailbox: MailboxId) -> KeyRange {
+    KeyRange::prefix(with(with(table(account, UNIQUE_ID), &mailbox.0.to_be_bytes()), &[0]))
+}
+
+/// Both sides of all mailboxes' unique-ids.
+pub(crate) fn all_unique_ids(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, UNIQUE_ID))
+}
+
+/// The mailbox of a key of a unique-id, and its side: the UID that it is of, or the unique-id itself.
+pub(crate) fn split_unique_id(key: &[u8]) -> Option<(MailboxId, Result<Uid, &[u8]>)> {
+    let (mailbox, rest) = tail(key).split_first_chunk::<4>()?;
+    let side = match rest.split_first()? {
+        (0, uid) => Ok(Uid(u32::from_be_bytes(uid.try_into().ok()?))),
+        (1, unique_id) => Err(unique_id),
+        _ => return None,
+    };
+    Some((MailboxId(u32::from_be_bytes(*mailbox)), side))
 }
 
 pub(crate) fn email(account: AccountId, email: EmailId) -> Vec<u8> {
@@ -211,6 +266,45 @@ pub(crate) fn changes_after(account: AccountId, modseq: ModSeq) -> KeyRange {
 /// Changes up to and with `modseq`.
 pub(crate) fn changes_through(account: AccountId, modseq: ModSeq) -> KeyRange {
     KeyRange::new(change(account, ModSeq(0)), change(account, ModSeq(modseq.0.saturating_add(1))))
+}
+
+pub(crate) fn expunged(account: AccountId, key: &ExpungedKey) -> Vec<u8> {
+    let mut bytes = table(account, EXPUNGED);
+    bytes.extend_from_slice(&from_signed(key.when).to_be_bytes());
+    bytes.extend_from_slice(&key.modseq.0.to_be_bytes());
+    bytes.extend_from_slice(&key.mailbox.0.to_be_bytes());
+    bytes.extend_from_slice(&key.first.0.to_be_bytes());
+    bytes
+}
+
+/// All that can be brought back, in the order in which it was expunged.
+pub(crate) fn all_expunged(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, EXPUNGED))
+}
+
+/// What was expunged after `key`.
+pub(crate) fn expunged_after(account: AccountId, key: &ExpungedKey) -> KeyRange {
+    // A key's successor is the key with one more byte: there is none in between.
+    KeyRange { start: with(expunged(account, key), &[0]), end: Some(table(account, EXPUNGED + 1)) }
+}
+
+/// What was expunged up to and with the time `when`.
+pub(crate) fn expunged_through(account: AccountId, when: i64) -> KeyRange {
+    let end = from_signed(when).saturating_add(1);
+    KeyRange::new(table(account, EXPUNGED), with(table(account, EXPUNGED), &end.to_be_bytes()))
+}
+
+pub(crate) fn split_expunged(key: &[u8]) -> Option<ExpungedKey> {
+    let (when, rest) = tail(key).split_first_chunk::<8>()?;
+    let (modseq, rest) = rest.split_first_chunk::<8>()?;
+    let (mailbox, rest) = rest.split_first_chunk::<4>()?;
+    let first: &[u8; 4] = rest.try_into().ok()?;
+    Some(ExpungedKey {
+        when: to_signed(u64::from_be_bytes(*when)),
+        modseq: ModSeq(u64::from_be_bytes(*modseq)),
+        mailbox: MailboxId(u32::from_be_bytes(*mailbox)),
+        first: Uid(u32::from_be_bytes(*first)),
+    })
 }
 
 pub(crate) fn note(account: AccountId, key: &[u8]) -> Vec<u8> {

@@ -23,12 +23,15 @@ mod columns;
 mod digest;
 mod draft;
 mod error;
+mod expunged;
 mod flags;
 mod identifier;
 mod keys;
 mod load;
 mod message;
+mod moment;
 mod options;
+mod read;
 mod record;
 mod rows;
 mod snapshot;
@@ -36,6 +39,7 @@ mod special_use;
 mod state;
 mod store;
 mod uid_set;
+mod unique_id;
 mod verify;
 mod writer;
 
@@ -45,13 +49,17 @@ pub use change::{
     copy::{Copied, Transfer},
     expunge::ExpungeOnly,
     note::{NOTE_KEY_BYTES_MAX, Note},
+    origin::{CreatedMailbox, MailboxOrigin, UidValidityWish},
+    raise::Floors,
     store_flags::{FlagMode, StoreFlags, StoredFlags},
 };
 pub use digest::{Digest, FieldPresence, SortText};
 pub use error::StoreError;
+pub use expunged::{ExpungedKey, ExpungedMessages, ExpungedSelection, Swept, UndeleteInto, Undeleted};
 pub use flags::{Flag, FlagBits, KEYWORD_BYTES_MAX, KEYWORDS_MAX, KeywordTable};
 pub use identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use message::NewMessage;
+pub use moment::Moment;
 pub use options::StoreOptions;
 pub use postrider_engine::EngineError;
 pub use record::{AccountRecord, Counts, EmailRecord, MailboxRecord};
@@ -60,4 +68,5 @@ pub use special_use::{SpecialUse, SpecialUses};
 pub use state::{AccountState, INBOX, Mailbox, SEPARATOR};
 pub use store::{Now, Store, system_now};
 pub use uid_set::UidSet;
+pub use unique_id::{UNIQUE_ID_BYTES_MAX, own_unique_id};
 pub use verify::{Rebuilt, Verification};

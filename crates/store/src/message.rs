@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use postrider_message::{Derived, DerivedView, MimeLimits};
 
-use crate::{flags::Flag, identifier::BlobHash};
+use crate::{
+    flags::Flag,
+    identifier::{BlobHash, Uid},
+};
 
 /// References beyond this many are not looked at for threading: the last ones are the nearest relatives.
 const THREAD_REFERENCES_MAX: usize = 20;
@@ -36,6 +39,14 @@ pub struct NewMessage {
     pub flags: Vec<Flag>,
     /// INTERNALDATE, seconds since 1970 (UTC).
     pub received: i64,
+    /// The UID that it had elsewhere, if it is to keep it: it does where UIDs still ascend then (RFC 9051 §2.3.1.1), and gets
+    /// the next one where they would not.
+    pub uid: Option<Uid>,
+    /// When it came into its mailbox elsewhere (RFC 8514), seconds since 1970 (UTC); `None` is now.
+    pub saved: Option<i64>,
+    /// The unique-id that it had on another POP3 server (RFC 1939 §7), if it is to keep it: it does unless POP3 cannot say it,
+    /// or another message of the mailbox has it.
+    pub unique_id: Option<String>,
     pub(crate) hash: BlobHash,
     pub(crate) derived: DerivedValues,
     pub(crate) thread_keys: Vec<[u8; 16]>,
@@ -61,7 +72,7 @@ impl NewMessage {
         let hash = BlobHash::of(&raw);
         let derived = DerivedValues::of(&raw, limits);
         let thread_keys = thread_keys(&derived.answers);
-        Self { raw, flags, received, hash, derived, thread_keys }
+        Self { raw, flags, received, uid: None, saved: None, unique_id: None, hash, derived, thread_keys }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct StoreOptions {
     pub quota_bytes: Option<u64>,
     /// How many changes an account's log keeps: as far back clients can resynchronise tersely.
     pub changes_kept_max: u64,
+    /// How long expunged messages can still be brought back ([`crate::Account::undelete`]), in seconds; 0 lets them go at once.
+    pub expunged_kept_seconds: u64,
     /// How many accounts stay in memory after the last session left them.
     pub accounts_resident_max: usize,
     /// How much memory may be held by what was gathered of messages for sorting, threading and searching, in bytes, for all
@@ -36,6 +38,7 @@ impl Default for StoreOptions {
             mailbox_levels_max: 32,
             quota_bytes: None,
             changes_kept_max: 100_000,
+            expunged_kept_seconds: 7 * 24 * 60 * 60,
             accounts_resident_max: 1_000,
             digest_bytes_max: 256 * 1024 * 1024,
             mime: MimeLimits::default(),

@@ -87,8 +87,34 @@ pub struct MailboxRecord {
     pub counts: Counts,
     /// How many of them are in no sealed chunk yet.
     pub rows_open: u32,
+    /// UIDs below this one are for messages that bring them from elsewhere: others get no smaller one.
+    pub uid_floor: Uid,
+    /// How many messages have a unique-id that they brought from another POP3 server.
+    pub unique_ids: u32,
     /// The keywords that its messages have or had.
     pub keywords: KeywordTable,
+}
+
+/// What is remembered of a mailbox that is gone, lest its UIDs are given to other messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GoneMailbox {
+    /// Which it was.
+    pub(crate) mailbox: MailboxId,
+    /// The UIDs below this one were given out, or might have been.
+    pub(crate) uid_next: Uid,
+}
+
+impl GoneMailbox {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        Encoder::new(VERSION).u32(self.mailbox.0).u32(self.uid_next.0).finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut decoder = Decoder::new(bytes, VERSION, "gone mailbox")?;
+        let record = Self { mailbox: MailboxId(decoder.u32()?), uid_next: Uid(decoder.u32()?) };
+        decoder.finish()?;
+        Ok(record)
+    }
 }
 
 /// A mailbox's messages, counted. Kept in step with every change, so that STATUS never looks at messages.
@@ -134,6 +160,8 @@ impl MailboxRecord {
             .u32(self.counts.deleted)
             .u64(self.counts.bytes)
             .u32(self.rows_open)
+            .u32(self.uid_floor.0)
+            .u32(self.unique_ids)
             .u32(self.keywords.names().len() as u32);
         self.keywords.names().iter().fold(head, |encoder, name| encoder.text(name)).finish()
     }
@@ -154,6 +182,8 @@ impl MailboxRecord {
                 bytes: decoder.u64()?,
             },
             rows_open: decoder.u32()?,
+            uid_floor: Uid(decoder.u32()?),
+            unique_ids: decoder.u32()?,
             keywords: KeywordTable::from_names(decoder.list(Decoder::text)?),
         };
         decoder.finish()?;

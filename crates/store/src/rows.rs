@@ -162,7 +162,7 @@ fn sealed_key(chunk: &Chunk) -> Option<Uid> {
 }
 
 /// What never changes of messages.
-fn encode_fixed(rows: &[Entry]) -> Vec<u8> {
+pub(crate) fn encode_fixed(rows: &[Entry]) -> Vec<u8> {
     let mut out = head(rows.len());
     encode_column(rows.iter().map(|row| row.uid.0.into()), &mut out);
     encode_column(rows.iter().map(|row| row.size.into()), &mut out);
@@ -174,7 +174,7 @@ fn encode_fixed(rows: &[Entry]) -> Vec<u8> {
     out
 }
 
-fn decode_fixed(bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
+pub(crate) fn decode_fixed(bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
     let (rows, columns) = read_head(bytes)?;
     let mut columns = Columns::new(columns, rows, "chunk");
     let blank = Entry {
@@ -209,7 +209,7 @@ fn decode_fixed(bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
 }
 
 /// What does change of messages.
-fn encode_flags(rows: &[Entry]) -> Vec<u8> {
+pub(crate) fn encode_flags(rows: &[Entry]) -> Vec<u8> {
     let mut out = head(rows.len());
     encode_column(rows.iter().map(|row| row.flags.to_words()[0]), &mut out);
     encode_column(rows.iter().map(|row| row.flags.to_words()[1]), &mut out);
@@ -217,7 +217,7 @@ fn encode_flags(rows: &[Entry]) -> Vec<u8> {
     out
 }
 
-fn decode_flags(bytes: &[u8], rows: &mut [Entry]) -> Result<(), StoreError> {
+pub(crate) fn decode_flags(bytes: &[u8], rows: &mut [Entry]) -> Result<(), StoreError> {
     let (count, columns) = read_head(bytes)?;
     if count != rows.len() {
         return Err(malformed("chunk"));

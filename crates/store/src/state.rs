@@ -59,6 +59,15 @@ impl Mailbox {
         Uid(self.recent.load(Ordering::Relaxed))
     }
 
+    /// UIDs below `floor` are not given out any more. What was recent stays so, and nothing else becomes it.
+    pub(crate) fn raise_uid_next(&mut self, floor: Uid) {
+        if self.recent_from() >= self.record.uid_next {
+            self.recent.fetch_max(floor.0, Ordering::Relaxed);
+            self.record.recent_from = floor;
+        }
+        self.record.uid_next = floor;
+    }
+
     /// Takes the messages that are recent for the caller, so that they are for nobody else (RFC 3501 §2.3.2).
     /// Answers the first UID among them; none is recent if that is the next UID.
     pub fn claim_recent(&self) -> Uid {

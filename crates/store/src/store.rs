@@ -14,12 +14,13 @@ use crate::{
     account::Account,
     change::{Change, mailbox::CreateMailbox},
     digest::DigestBudget,
-    draft::Draft,
+    draft::{Draft, due_through},
     error::StoreError,
     identifier::AccountId,
     keys,
     load::load_account,
     options::StoreOptions,
+    read::Records,
     record::AccountRecord,
     special_use::{SpecialUse, SpecialUses},
     state::{AccountState, INBOX},
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// The format of the store that this program writes.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Whose key range is the system's own, and nobody's account.
 const SYSTEM: AccountId = AccountId(0);
@@ -61,6 +62,15 @@ struct Current {
     account: Weak<Account>,
     /// The writer's task, which may still be at work after the last session left.
     writer: Option<JoinHandle<()>>,
+}
+
+/// Whether an account that is read from the engine stays in memory when it is not used any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Residence {
+    /// For a while.
+    Kept,
+    /// No: it makes no other account leave.
+    Brief,
 }
 
 impl Store {
@@ -155,6 +165,43 @@ impl Store {
 
     /// The account, its writer started if nobody used it just now.
     pub async fn account(&self, id: AccountId) -> Result<Arc<Account>, StoreError> {
+        self.use_account(id, Residence::Kept).await
+    }
+
+    /// Lets go what was expunged and kept for long enough, in all accounts, in use or not; in steps, so that others have their
+    /// turn. Answers how many messages that were.
+    pub async fn sweep_expunged(&self) -> Result<u64, StoreError> {
+        let mut messages = 0;
+        for id in self.accounts().await? {
+            match self.sweep_account(id).await {
+                Ok(swept) => messages += swept,
+                // It was removed meanwhile.
+                Err(StoreError::NoAccount(_) | StoreError::Closed) => {}
+                Err(error) => tracing::warn!(account = id.0, %error, "expunged messages could not be let go"),
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(messages)
+    }
+
+    async fn sweep_account(&self, id: AccountId) -> Result<u64, StoreError> {
+        let through = due_through(self.now(), self.options.expunged_kept_seconds);
+        let records = Records { read: &*self.engine, account: id };
+        if !records.has_expunged_through(through).await? {
+            return Ok(0);
+        }
+        let account = self.use_account(id, Residence::Brief).await?;
+        let mut messages = 0;
+        loop {
+            let swept = account.sweep_expunged().await?;
+            messages += swept.messages;
+            if !swept.has_more {
+                return Ok(messages);
+            }
+        }
+    }
+
+    async fn use_account(&self, id: AccountId, residence: Residence) -> Result<Arc<Account>, StoreError> {
         let slot = self.slot(id);
         let mut current = slot.current.lock().await;
         // A writer that ended although there are sessions has failed; who comes now gets a fresh one.
@@ -182,7 +229,9 @@ impl Store {
         let account = Arc::new(Account { id, engine, options, published, writer, digests });
         current.account = Arc::downgrade(&account);
         current.writer = Some(task);
-        self.keep_resident(&account);
+        if residence == Residence::Kept {
+            self.keep_resident(&account);
+        }
         Ok(account)
     }
 

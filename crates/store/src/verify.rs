@@ -3,6 +3,8 @@
 //! [`Store::verify`] looks at one committed state and holds every record against every other and against the messages
 //! themselves: each hash, each counter, each index. [`Store::rebuild`] makes derived data anew, while the server runs if need be.
 
+mod beside;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::ControlFlow,
@@ -13,6 +15,7 @@ use postrider_engine::{BodyRange, Read};
 use crate::{
     draft::read_records,
     error::StoreError,
+    expunged::{ExpungedKey, ExpungedRecord},
     identifier::{AccountId, BlobHash, BlobId, EmailId, MailboxId, Uid},
     keys,
     load::{load_account, malformed, scan_records},
@@ -35,6 +38,8 @@ pub struct Verification {
     pub accounts: u64,
     /// Messages in mailboxes.
     pub messages: u64,
+    /// Expunged messages that can be brought back.
+    pub expunged: u64,
     /// Bytes of message content that were read and hashed.
     pub bytes: u64,
     /// One sentence for each fault; empty if the store is whole.
@@ -144,7 +149,9 @@ impl Check<'_> {
         self.check_names(&state);
         let emails = self.load_emails(&state).await?;
         let blobs = self.load_blobs(&state).await?;
-        let endings = self.check_entries(&state, &emails, &blobs).await?;
+        let expunged = self.load_expunged().await?;
+        let endings = self.check_entries(&state, &emails, &blobs, &expunged).await?;
+        self.check_uid_validities(&state).await?;
         self.check_references(&emails, &blobs);
         self.check_indexes(&state, &blobs).await?;
         self.check_changes(&state).await?;
@@ -205,6 +212,7 @@ impl Check<'_> {
         state: &AccountState,
         emails: &BTreeMap<EmailId, EmailRecord>,
         blobs: &BTreeMap<BlobId, BlobRecord>,
+        expunged: &[(ExpungedKey, ExpungedRecord)],
     ) -> Result<HashMap<BlobId, bool>, StoreError> {
         let mut endings: HashMap<BlobId, bool> = HashMap::new();
         let snapshots = load_all_rows(self.read, self.id).await?;
@@ -257,6 +265,8 @@ impl Check<'_> {
                 self.fault(format!("{}: its mod-sequence is above the account's", mailbox.record.name));
             }
         }
+        self.check_unique_ids(state, &places).await?;
+        self.check_expunged(expunged, emails, blobs, &mut places, &mut endings);
         for (id, email) in emails {
             if email.places.is_empty() || email.places.iter().any(|place| !places.contains(place)) {
                 self.fault(format!("email {id} claims a place that it does not have"));

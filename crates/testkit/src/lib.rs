@@ -3,7 +3,9 @@
 //! - [`transcript`]: a protocol conversation written down as `C:` and `S:` lines, replayed against any stream;
 //! - [`random`] and [`corpus`]: seeded numbers and seeded, realistic mail;
 //! - [`program`]: real mail programs, run with a time limit;
+//! - [`proxy`]: what stands between client and server, and cuts or holds the connection;
 //! - [`server`]: the server under test, ours or Dovecot, in a folder and on ports of its own;
+//! - [`small_disk`]: a disk that is soon full;
 //! - [`imap_client`], [`mailbox_view`] and [`lmtp_client`]: the smallest clients that can say what a server did;
 //! - [`maildir`]: what mail programs leave behind.
 //!
@@ -23,8 +25,10 @@ pub mod lmtp_client;
 pub mod mailbox_view;
 pub mod maildir;
 pub mod program;
+pub mod proxy;
 pub mod random;
 pub mod server;
+pub mod small_disk;
 pub mod transcript;
 
 pub use corpus::Corpus;
@@ -32,6 +36,8 @@ pub use imap_client::ImapClient;
 pub use lmtp_client::LmtpClient;
 pub use mailbox_view::MailboxView;
 pub use program::Program;
+pub use proxy::Proxy;
 pub use random::{SplitMix64, seed_from_environment};
 pub use server::{ServerKind, ServerUnderTest};
+pub use small_disk::SmallDisk;
 pub use transcript::{transcript, transcript_in_pieces};

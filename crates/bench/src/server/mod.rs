@@ -273,7 +273,8 @@ impl Server {
         stream.read_exact(&mut greeting).is_ok() && &greeting == b"* OK"
     }
 
-    fn process(&self) -> Result<u32> {
+    /// Its first process.
+    pub fn process(&self) -> Result<u32> {
         self.child.as_ref().map(Child::id).with_context(|| format!("{} is not running", self.kind.name()))
     }
 }

@@ -154,6 +154,15 @@ async fn reads_grow_with_an_upload_and_buffers_are_given_back() {
     assert_eq!(transport.input().capacity(), 0);
 }
 
+#[tokio::test]
+async fn a_message_that_is_expected_is_read_at_once() {
+    let (mut client, server) = duplex(64 * 1024);
+    let mut transport = Transport::plain(server, peer(), Timeouts::default());
+    client.write_all(&[b'x'; 20_000]).await.unwrap();
+    transport.expect_message();
+    assert_eq!(transport.fill(LONG).await.unwrap(), 20_000);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_dropped_and_a_slow_one_is_served() {
     let (mut client, server) = duplex(10);

@@ -2,18 +2,22 @@
 
 mod account;
 mod alias;
+mod backup;
 mod check;
 mod compact;
 mod config;
 mod demo;
+mod discover;
 mod export;
 mod import;
 mod init;
+mod migrate;
 mod output;
 mod password;
 mod progress;
 mod pull;
 mod serve;
+mod undelete;
 
 use std::{
     env,
@@ -69,9 +73,13 @@ enum Command {
     Alias(alias::AliasCommand),
     Check(check::Check),
     Compact(compact::Compact),
+    Backup(backup::BackupCommand),
     Import(import::Import),
     Export(export::Export),
+    Undelete(undelete::Undelete),
     Pull(Box<pull::Pull>),
+    Migrate(Box<migrate::Migrate>),
+    Discover(discover::Discover),
 }
 
 /// Does what the command line asks for.
@@ -86,9 +94,13 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
         Command::Alias(command) => command.run(place).map(done),
         Command::Check(command) => command.run(place),
         Command::Compact(command) => command.run(place).map(done),
+        Command::Backup(command) => command.run(place),
         Command::Import(command) => command.run(place),
         Command::Export(command) => command.run(place).map(done),
+        Command::Undelete(command) => command.run(place).map(done),
         Command::Pull(command) => command.run(place),
+        Command::Migrate(command) => command.run(place),
+        Command::Discover(command) => command.run().map(done),
     }
 }
 

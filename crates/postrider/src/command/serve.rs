@@ -9,7 +9,7 @@ use crate::{logging, serve};
 /// Run the server
 ///
 /// Prints one line for each address it listens on, then "postrider: ready". SIGTERM and SIGINT end it after open sessions were
-/// told; SIGHUP reads the certificate and the log level anew. The log goes to standard error.
+/// told; SIGHUP reads the certificate, the log level and the [[pull]] entries anew. The log goes to standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  postrider serve --config /etc/postrider/postrider.toml")]
 pub struct Serve {}
@@ -24,7 +24,12 @@ impl Serve {
                 output::line(&format!("postrider: listening {} {}", listening.protocol, listening.address))?;
             }
             output::line("postrider: ready")?;
-            server.run_until_signal(|| level.change(&place.configuration()?.log)).await
+            let reload = || {
+                let config = place.configuration()?;
+                level.change(&config.log)?;
+                Ok(Some(config))
+            };
+            server.run_until_signal(reload).await
         })
     }
 }

@@ -40,6 +40,8 @@ pub(super) fn overrides(variables: impl Iterator<Item = (String, String)>) -> Re
     let sections = sections();
     let known: Vec<(String, Option<&str>, &super::schema::Key)> = sections
         .iter()
+        // A variable cannot say which of several it means.
+        .filter(|section| !section.is_repeated)
         .flat_map(|section| section.keys.iter().map(move |key| (section, key)))
         .map(|(section, key)| (variable_name(&section.path(key)), section.name.as_deref(), key))
         .collect();

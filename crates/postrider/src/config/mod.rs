@@ -5,9 +5,12 @@
 //! comment here speaks to the person who runs the server. Defaults of limits are not repeated: they are taken from the crate that
 //! enforces them. An unknown key is an error, because a mistyped limit must not pass for a set one.
 
+mod backup;
 mod environment;
 mod load;
 mod protocol;
+mod pull;
+mod quantity;
 mod reference;
 mod schema;
 mod validate;
@@ -22,8 +25,11 @@ use postrider_net::{ConnectionLimitOptions, Timeouts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use backup::Backup;
 pub use load::load;
 pub use protocol::{Imap, Login, Message, Pop3, Smtp, Store};
+pub use pull::{Delete, PullEntry, Schedule};
+pub use quantity::{Rate, Span};
 pub use reference::{commented_file, json_schema, markdown};
 
 /// Everything that can be set.
@@ -55,6 +61,13 @@ pub struct Config {
     pub store: Store,
     /// How far messages are taken apart to answer questions about their parts. What lies beyond is kept all the same.
     pub message: Message,
+    /// The safe: encrypted, incremental copies of all mail, in a repository of restic's format. `docs/backup.md` tells all of it.
+    pub backup: Backup,
+    /// How the `[[pull]]` entries are worked through.
+    pub schedule: Schedule,
+    /// Mail of other servers that the running server fetches, one entry for each account there. `docs/pull-schedule.md` tells
+    /// all of it; entries are read anew at SIGHUP.
+    pub pull: Vec<PullEntry>,
     /// What the server writes about its work, to standard error.
     pub log: Log,
 }
@@ -100,6 +113,10 @@ pub struct Listen {
     /// keep it on this machine.
     #[schemars(with = "Vec<String>")]
     pub lmtp: Vec<SocketAddr>,
+    /// Figures for a monitoring system such as Prometheus, as in `["127.0.0.1:9465"]`: `GET /metrics` by plain HTTP. They
+    /// tell of no message and no person, but whoever can reach the address can read them. Off by default.
+    #[schemars(with = "Vec<String>")]
+    pub metrics: Vec<SocketAddr>,
 }
 
 impl Default for Listen {
@@ -119,6 +136,7 @@ impl Default for Listen {
             submissions: everywhere(465),
             smtp: everywhere(25),
             lmtp: vec![SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 24))],
+            metrics: Vec::new(),
         }
     }
 }
@@ -248,8 +266,15 @@ impl Config {
 
     /// Makes relative paths start at `folder`.
     fn resolve(&mut self, folder: &Path) {
-        let paths = [Some(&mut self.data.0), self.tls.certificate.as_mut(), self.tls.key.as_mut()];
-        for path in paths.into_iter().flatten() {
+        self.backup.resolve(folder);
+        let paths = [
+            Some(&mut self.data.0),
+            self.tls.certificate.as_mut(),
+            self.tls.key.as_mut(),
+            self.backup.passphrase_file.as_mut(),
+        ];
+        let paths = paths.into_iter().flatten().chain(self.pull.iter_mut().flat_map(PullEntry::paths));
+        for path in paths {
             *path = folder.join(&*path);
         }
     }

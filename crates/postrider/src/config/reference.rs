@@ -47,6 +47,9 @@ pub fn markdown() -> String {
     let mut page = MARKDOWN_INTRODUCTION.to_owned();
     for section in sections() {
         match &section.name {
+            Some(name) if section.is_repeated => {
+                page.push_str(&format!("\n## `[[{name}]]`\n\n{}\n\n", section.description));
+            }
             Some(name) => page.push_str(&format!("\n## `[{name}]`\n\n{}\n\n", section.description)),
             None => page.push_str("\n## Top of the file\n\n"),
         }
@@ -65,6 +68,12 @@ pub fn commented_file(set: &[(&str, &str)]) -> String {
     let mut file = FILE_INTRODUCTION.to_owned();
     for section in sections() {
         file.push('\n');
+        if section.is_repeated {
+            // There is none by default, so nothing of it may become one by the removal of a sign.
+            let name = section.name.as_deref().unwrap_or_default();
+            comment(&mut file, &format!("{} It begins with the line [[{name}]].", section.description));
+            continue;
+        }
         if let Some(name) = &section.name {
             comment(&mut file, &section.description);
             file.push_str(&format!("[{name}]\n\n"));

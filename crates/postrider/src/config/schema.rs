@@ -11,6 +11,8 @@ pub(super) struct Section {
     pub description: String,
     /// What can be set in it.
     pub keys: Vec<Key>,
+    /// Whether the file may have several of it, as in `[[pull]]`, or none.
+    pub is_repeated: bool,
 }
 
 /// One thing that can be set.
@@ -48,9 +50,16 @@ impl Section {
 /// All sections in the order of the struct, the top of the file first.
 pub(super) fn sections() -> Vec<Section> {
     let schema = super::json_schema();
-    let mut top = Section { name: None, description: String::new(), keys: Vec::new() };
+    let mut top = Section { name: None, description: String::new(), keys: Vec::new(), is_repeated: false };
     let mut tables = Vec::new();
     for (name, property) in properties(&schema) {
+        let item = self::definition(&schema, &property["items"]);
+        if item.get("properties").is_some() {
+            let keys = properties(item).map(|(name, inner)| key(&schema, name, inner, &inner["default"])).collect();
+            let description = text(property, "description");
+            tables.push(Section { name: Some(name.clone()), description, keys, is_repeated: true });
+            continue;
+        }
         let definition = definition(&schema, property);
         if definition.get("properties").is_none() {
             top.keys.push(key(&schema, name, property, &property["default"]));
@@ -59,7 +68,8 @@ pub(super) fn sections() -> Vec<Section> {
         let keys = properties(definition)
             .map(|(key_name, inner)| key(&schema, key_name, inner, &property["default"][key_name.as_str()]))
             .collect();
-        tables.push(Section { name: Some(name.clone()), description: text(property, "description"), keys });
+        let description = text(property, "description");
+        tables.push(Section { name: Some(name.clone()), description, keys, is_repeated: false });
     }
     std::iter::once(top).chain(tables).collect()
 }
@@ -119,8 +129,13 @@ mod tests {
                     "store.quota_bytes",
                     "imap.search_tasks_max",
                     "smtp.postmaster",
+                    "backup.repository",
+                    "backup.passphrase_file",
                 ];
-                assert!(!key.default.is_null() || optional.contains(&section.path(key).as_str()), "{key:?}");
+                assert!(
+                    !key.default.is_null() || section.is_repeated || optional.contains(&section.path(key).as_str()),
+                    "{key:?}"
+                );
             }
         }
     }

@@ -37,6 +37,8 @@ impl Config {
         }
         problems.extend(self.login.problems());
         problems.extend(self.pop3.problems());
+        problems.extend(self.backup.problems());
+        problems.extend(super::pull::problems(&self.pull));
         problems.extend(self.zeros());
         problems
     }
@@ -70,6 +72,7 @@ impl super::Listen {
             ("submissions", &self.submissions),
             ("smtp", &self.smtp),
             ("lmtp", &self.lmtp),
+            ("metrics", &self.metrics),
         ];
         lists.into_iter().flat_map(|(name, addresses)| addresses.iter().map(move |address| (name, *address)))
     }

@@ -114,7 +114,7 @@ pub struct ListeningStatus {
 }
 
 /// Why a request was not done.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub error: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

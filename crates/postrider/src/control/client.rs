@@ -24,7 +24,9 @@ use super::{
 };
 use crate::{
     advice::{Advise, with_hint},
+    backup::Safe,
     config::Config,
+    pull::PullBoard,
     storage::{Storage, is_in_use},
     turns::Turns,
 };
@@ -56,7 +58,13 @@ impl Control {
             }
             match Storage::open(config).await {
                 Ok(storage) => {
-                    let router = router(Administration { storage, server: None, turns: Turns::default() });
+                    let router = router(Administration {
+                        storage,
+                        server: None,
+                        turns: Turns::default(),
+                        pulls: PullBoard::default(),
+                        safe: Safe::new(config),
+                    });
                     return Ok(Self::Here(Box::new(TowerToHyperService::new(router))));
                 }
                 // Its owner may be about to listen, or about to leave.

@@ -63,29 +63,49 @@ pub struct Progress {
 /// Where work tells how far it is.
 #[derive(Debug)]
 pub struct Reporter {
-    lines: mpsc::Sender<Bytes>,
+    audience: Audience,
     told: Mutex<Option<Instant>>,
 }
 
+/// Who listens to a [`Reporter`].
+#[derive(Debug)]
+enum Audience {
+    /// Who asked for the work.
+    Lines(mpsc::Sender<Bytes>),
+    /// Nobody but who reads the log, where the work has this name.
+    Log(String),
+}
+
 impl Reporter {
+    /// Tells the log, at level `debug`, as nobody asked for the work.
+    pub fn to_log(name: String) -> Arc<Self> {
+        Arc::new(Self { audience: Audience::Log(name), told: Mutex::default() })
+    }
+
     /// Tells progress, but not more often than anybody can read.
     pub fn progress(&self, progress: impl FnOnce() -> Progress) {
+        let Audience::Lines(lines) = &self.audience else { return };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_some_and(|last| last.elapsed() < PROGRESS_STEP) {
             return;
         }
         *told = Some(Instant::now());
         // With a full channel the reader is behind, and the next one will do.
-        let _ = self.lines.try_send(line(&Event::<()>::Progress(progress())));
+        let _ = lines.try_send(line(&Event::<()>::Progress(progress())));
     }
 
     /// Tells something that people should know.
     pub async fn note(&self, note: String) {
-        self.tell(&Event::<()>::Note(note)).await;
+        match &self.audience {
+            Audience::Lines(_) => self.tell(&Event::<()>::Note(note)).await,
+            Audience::Log(name) => tracing::debug!("{name}: {note}"),
+        }
     }
 
     async fn tell<T: Serialize>(&self, event: &Event<T>) {
-        let _ = self.lines.send(line(event)).await;
+        if let Audience::Lines(lines) = &self.audience {
+            let _ = lines.send(line(event)).await;
+        }
     }
 }
 
@@ -96,7 +116,7 @@ where
     Work: Future<Output = Result<T>> + Send + 'static,
 {
     let (lines, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
-    let reporter = Arc::new(Reporter { lines: lines.clone(), told: Mutex::default() });
+    let reporter = Arc::new(Reporter { audience: Audience::Lines(lines.clone()), told: Mutex::default() });
     let work = work(Arc::clone(&reporter));
     tokio::spawn(async move {
         tokio::select! {

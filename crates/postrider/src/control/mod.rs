@@ -16,4 +16,4 @@ pub use api::{
 };
 pub use client::{Control, SOCKET, segment};
 pub use job::{Event, Progress, Reporter};
-pub use server::{Administration, ServerHandle, router};
+pub use server::{Administration, ServerHandle, metrics_router, router};

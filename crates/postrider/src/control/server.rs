@@ -8,8 +8,8 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::StatusCode,
-    response::Response,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
     routing::{delete, get, patch, post, put},
 };
 use postrider_accounts::{AccountsError, Password};
@@ -24,9 +24,14 @@ use super::{
     job,
 };
 use crate::{
-    pull::{self, PullWish},
+    backup::{
+        ExtractWish, InitAnswer, PruneWish, RestoreWish, RunWish, Safe, SafeStatus, ShowAnswer, ShowWish,
+        SnapshotSummary, VerifyWish,
+    },
+    metrics,
+    pull::{self, PullBoard, PullStatus, PullWish},
     storage::{Rebuild, Storage},
-    transfer::{self, ExportWish, ImportWish},
+    transfer::{self, ExportWish, ImportWish, UndeleteWish},
     turns::Turns,
 };
 
@@ -39,6 +44,10 @@ pub struct Administration {
     pub server: Option<Arc<ServerHandle>>,
     /// The imports and pulls that are under way.
     pub turns: Turns,
+    /// How the `[[pull]]` entries are doing.
+    pub pulls: PullBoard,
+    /// The backups.
+    pub safe: Arc<Safe>,
 }
 
 /// What can be asked and told of a running server.
@@ -78,8 +87,30 @@ pub fn router(administration: Administration) -> Router {
         .route("/v1/compact", post(compact))
         .route("/v1/import", post(import))
         .route("/v1/export", post(export))
+        .route("/v1/undelete", post(undelete))
         .route("/v1/pull", post(pull))
+        .route("/v1/pulls", get(list_pulls))
+        .route("/v1/backup", get(backup_status))
+        .route("/v1/backup/init", post(backup_init))
+        .route("/v1/backup/run", post(backup_run))
+        .route("/v1/backup/snapshots", get(backup_snapshots))
+        .route("/v1/backup/show", post(backup_show))
+        .route("/v1/backup/verify", post(backup_verify))
+        .route("/v1/backup/restore", post(backup_restore))
+        .route("/v1/backup/extract", post(backup_extract))
+        .route("/v1/backup/prune", post(backup_prune))
+        .route("/metrics", get(metrics))
         .with_state(administration)
+}
+
+/// Figures for monitoring, and nothing else.
+pub fn metrics_router(administration: Administration) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state(administration)
+}
+
+async fn metrics(State(administration): State<Administration>) -> Result<impl IntoResponse, ApiError> {
+    let text = metrics::text(&administration).await?;
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }
 
 async fn status(State(administration): State<Administration>) -> Answer<Status> {
@@ -228,8 +259,53 @@ async fn export(State(administration): State<Administration>, Body(wish): Body<E
     job::answer(|reporter| async move { transfer::export(&administration, &wish, &reporter).await })
 }
 
+async fn undelete(State(administration): State<Administration>, Body(wish): Body<UndeleteWish>) -> Response {
+    job::answer(|reporter| async move { transfer::undelete(&administration, &wish, &reporter).await })
+}
+
 async fn pull(State(administration): State<Administration>, Body(wish): Body<PullWish>) -> Response {
     job::answer(|reporter| async move { pull::pull(&administration, &wish, &reporter).await })
+}
+
+async fn list_pulls(State(administration): State<Administration>) -> Answer<Vec<PullStatus>> {
+    let _ = administration.server.ok_or_else(ApiError::no_server)?;
+    Ok(Json(administration.pulls.statuses()))
+}
+
+async fn backup_status(State(administration): State<Administration>) -> Answer<SafeStatus> {
+    Ok(Json(administration.safe.status(administration.storage.store.now())))
+}
+
+async fn backup_init(State(administration): State<Administration>) -> Answer<InitAnswer> {
+    Ok(Json(administration.safe.init().await?))
+}
+
+async fn backup_run(State(administration): State<Administration>, Body(wish): Body<RunWish>) -> Response {
+    job::answer(|reporter| async move { administration.safe.run(&administration.storage, &wish, &reporter).await })
+}
+
+async fn backup_snapshots(State(administration): State<Administration>) -> Answer<Vec<SnapshotSummary>> {
+    Ok(Json(administration.safe.list().await?))
+}
+
+async fn backup_show(State(administration): State<Administration>, Body(wish): Body<ShowWish>) -> Answer<ShowAnswer> {
+    Ok(Json(administration.safe.show(&wish).await?))
+}
+
+async fn backup_verify(State(administration): State<Administration>, Body(wish): Body<VerifyWish>) -> Response {
+    job::answer(|reporter| async move { administration.safe.verify(&administration.storage, &wish, &reporter).await })
+}
+
+async fn backup_restore(State(administration): State<Administration>, Body(wish): Body<RestoreWish>) -> Response {
+    job::answer(|reporter| async move { administration.safe.restore(&administration.storage, &wish, &reporter).await })
+}
+
+async fn backup_extract(State(administration): State<Administration>, Body(wish): Body<ExtractWish>) -> Response {
+    job::answer(|reporter| async move { administration.safe.extract(&wish, &reporter).await })
+}
+
+async fn backup_prune(State(administration): State<Administration>, Body(wish): Body<PruneWish>) -> Response {
+    job::answer(|reporter| async move { administration.safe.prune(&administration.storage, &wish, &reporter).await })
 }
 
 fn unix_seconds(time: SystemTime) -> u64 {

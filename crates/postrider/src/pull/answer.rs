@@ -15,6 +15,9 @@ pub struct PullAnswer {
     pub dry_run: bool,
     /// What ended it early. What was stored until then stays, and the next run goes on from there.
     pub ended_early: Option<Failure>,
+    /// Whether what ended it is that the login was refused, which trying again does not mend.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_login_refused: bool,
     /// What was done.
     pub outcome: Outcome,
 }
@@ -42,6 +45,9 @@ pub struct Pop3Outcome {
     pub bytes: u64,
     /// Messages that were removed there.
     pub removed_there: u64,
+    /// Messages that are due to be removed there and wait for a backup.
+    #[serde(default)]
+    pub waiting_for_backup: u64,
     /// Messages that were not fetched.
     pub not_fetched: Vec<Left>,
     /// Messages that should have been removed there and were not.
@@ -81,6 +87,9 @@ pub struct ImapOutcome {
     pub fetched: u64,
     /// Bytes that were received.
     pub bytes_received: u64,
+    /// Messages that were sent to the server; only of a sync.
+    #[serde(default)]
+    pub uploaded: u64,
     /// The mailboxes.
     pub mailboxes: Vec<MailboxOutcome>,
     /// What concerns none of them: good to know.
@@ -110,6 +119,18 @@ pub struct MailboxOutcome {
     pub vanished: u64,
     /// Messages that were removed here.
     pub removed: u64,
+    /// Messages that were sent to the server; only of a sync, as the next ones.
+    #[serde(default)]
+    pub uploaded: u64,
+    /// Their bytes.
+    #[serde(default)]
+    pub uploaded_bytes: u64,
+    /// Messages whose flags were changed there.
+    #[serde(default)]
+    pub flags_changed_there: u64,
+    /// Messages that were removed there.
+    #[serde(default)]
+    pub removed_there: u64,
     /// Messages that were compared and found equal.
     pub verified: u64,
     /// What is good to know.
@@ -133,18 +154,20 @@ impl PullAnswer {
             known: report.known,
             bytes: report.bytes,
             removed_there: report.removed_there,
+            waiting_for_backup: report.waiting_for_backup,
             not_fetched: report.not_fetched.into_iter().map(Left::from).collect(),
             not_removed: report.not_removed.into_iter().map(Left::from).collect(),
             verified,
             plan: report.plan,
         };
+        let is_login_refused = is_login_refused(report.ended_early.as_ref());
         let ended_early = report.ended_early.map(failure);
-        Self { complete, dry_run, ended_early, outcome: Outcome::Pop3(outcome) }
+        Self { complete, dry_run, ended_early, is_login_refused, outcome: Outcome::Pop3(outcome) }
     }
 
     pub(super) fn of_imap(report: ImapReport, dry_run: bool) -> Self {
         let complete = report.is_complete();
-        let fetched = report.fetched();
+        let (fetched, uploaded) = (report.fetched(), report.uploaded());
         let texts = |remarks: &[postrider_pull::imap::Remark], weight: Weight| {
             remarks.iter().filter(|remark| remark.weight == weight).map(|remark| remark.text.clone()).collect()
         };
@@ -158,6 +181,10 @@ impl PullAnswer {
             flags_changed: mailbox.flags_changed,
             vanished: mailbox.vanished,
             removed: mailbox.removed,
+            uploaded: mailbox.uploaded,
+            uploaded_bytes: mailbox.uploaded_bytes,
+            flags_changed_there: mailbox.flags_changed_there,
+            removed_there: mailbox.removed_there,
             verified: mailbox.verified,
             notices: texts(&mailbox.remarks, Weight::Notice),
             problems: texts(&mailbox.remarks, Weight::Problem),
@@ -165,12 +192,14 @@ impl PullAnswer {
         let outcome = ImapOutcome {
             fetched,
             bytes_received: report.bytes_received,
+            uploaded,
             mailboxes: mailboxes.collect(),
             notices: texts(&report.remarks, Weight::Notice),
             problems: texts(&report.remarks, Weight::Problem),
         };
+        let is_login_refused = is_login_refused(report.ended_early.as_ref());
         let ended_early = report.ended_early.map(failure);
-        Self { complete, dry_run, ended_early, outcome: Outcome::Imap(outcome) }
+        Self { complete, dry_run, ended_early, is_login_refused, outcome: Outcome::Imap(outcome) }
     }
 }
 
@@ -184,6 +213,47 @@ impl From<Difference> for Left {
     fn from(difference: Difference) -> Self {
         Self { message: difference.message, reason: difference.difference }
     }
+}
+
+impl PullAnswer {
+    /// Messages that were stored here.
+    pub fn fetched(&self) -> u64 {
+        match &self.outcome {
+            Outcome::Pop3(outcome) => outcome.fetched,
+            Outcome::Imap(outcome) => outcome.fetched,
+        }
+    }
+
+    /// Messages there that are due to be removed and wait for a backup.
+    pub fn waiting_for_backup(&self) -> u64 {
+        match &self.outcome {
+            Outcome::Pop3(outcome) => outcome.waiting_for_backup,
+            Outcome::Imap(_) => 0,
+        }
+    }
+
+    /// What is missing, differs or was left undone, without what ended the run early.
+    pub fn problems(&self) -> Vec<String> {
+        let of_left = |left: &[Left]| -> Vec<String> {
+            left.iter().map(|left| format!("{}: {}", left.message, left.reason)).collect()
+        };
+        match &self.outcome {
+            Outcome::Pop3(outcome) => {
+                let missing = outcome.verified.as_ref().map_or(&[][..], |verified| verified.missing.as_slice());
+                [outcome.not_fetched.as_slice(), &outcome.not_removed, missing].into_iter().flat_map(of_left).collect()
+            }
+            Outcome::Imap(outcome) => {
+                let of_mailbox = |mailbox: &MailboxOutcome| -> Vec<String> {
+                    mailbox.problems.iter().map(|problem| format!("{}: {problem}", mailbox.remote)).collect()
+                };
+                outcome.problems.iter().cloned().chain(outcome.mailboxes.iter().flat_map(of_mailbox)).collect()
+            }
+        }
+    }
+}
+
+fn is_login_refused(error: Option<&PullError>) -> bool {
+    matches!(error, Some(PullError::Credentials { .. }))
 }
 
 fn failure(error: PullError) -> Failure {

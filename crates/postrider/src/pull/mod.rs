@@ -1,26 +1,32 @@
 //! Mail from other servers: the work of `postrider pull`, between the command line and `postrider-pull`.
 
 mod answer;
+mod board;
+mod credential;
+mod source;
 mod wish;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result};
 use postrider_accounts::AccountsError;
 use postrider_pull::{
-    ConnectOptions, Credential, Observer, Protocol, PullError, Remote, Trust,
+    BackoffOptions, Compression, ConnectOptions, Credential, Observer, Pace, Protocol, PullError, Remote, Stop, Trust,
     imap::{self, Consent, ImapPullOptions, Rehearsal},
     pop3,
 };
-use postrider_sasl::Password;
 use postrider_store::{Account, MailboxId};
 use tokio::sync::mpsc;
 
 pub use answer::{Compared, ImapOutcome, Left, MailboxOutcome, Outcome, Pop3Outcome, PullAnswer};
-pub use wish::{Comparison, Follow, ImapWish, Pop3Wish, PullWish, Secret, Stay, TrustWish};
+pub use board::{Phase, PullBoard, PullStatus, PushState, unix_now};
+pub use wish::{
+    Comparison, Follow, ImapWish, Manners, OAuth2Wish, Pop3Wish, PullWish, RemovalWish, Secret, Stay, TrustWish,
+};
 
 use crate::{
     advice::{Advise, with_hint},
+    backup::Vouching,
     control::{Administration, Progress, Reporter},
 };
 
@@ -49,27 +55,56 @@ struct Run<'a> {
     connect: &'a ConnectOptions,
     account: &'a Account,
     observer: &'a Teller,
+    /// Whom to ask before mail goes there that a backup is to hold.
+    backups: &'a Vouching,
 }
+
+/// The same mailbox is being fetched into the same account.
+#[derive(Debug, Clone, Copy)]
+pub struct Busy;
+
+impl std::fmt::Display for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("this mailbox is being fetched already")
+    }
+}
+
+impl std::error::Error for Busy {}
 
 /// Fetches what is wished for.
 pub async fn pull(administration: &Administration, wish: &PullWish, reporter: &Arc<Reporter>) -> Result<PullAnswer> {
+    pull_until(administration, wish, reporter, &Stop::default()).await
+}
+
+/// The same, but ends early, with what has come, when it is to stop.
+pub async fn pull_until(
+    administration: &Administration,
+    wish: &PullWish,
+    reporter: &Arc<Reporter>,
+    stop: &Stop,
+) -> Result<PullAnswer> {
     let storage = &administration.storage;
     let remote: Remote = wish.url.parse()?;
     let found = storage.accounts.find(&wish.account).await?;
     let entry = found.ok_or_else(|| AccountsError::UnknownAccount(wish.account.clone()))?;
     let account = storage.store.account(entry.id).await?;
     let turn = administration.turns.begin(&account, &format!("pull {}", remote.memory_name())).await?;
-    let _turn = turn
-        .ok_or_else(|| anyhow!("this mailbox is being fetched already"))
-        .advise("wait for the other run; two would fetch everything twice")?;
-    let credential = Credential::Password(Password::new(wish.password.expose()));
-    let connect = ConnectOptions { trust: trust(&wish.trust)?, ..ConnectOptions::default() };
+    let _turn = turn.ok_or(Busy).advise("wait for the other run; two would fetch everything twice")?;
+    let credential = wish.credential();
+    let connect = connect_options(&wish.trust, &wish.manners, stop)?;
     let quota = entry.settings.quota_bytes.or(storage.store.options().quota_bytes);
     let message_bytes_max = storage.store.options().message_bytes_max.min(u32::MAX.into());
     let (notes, mut told) = mpsc::unbounded_channel();
     let observer = Teller { reporter: Arc::clone(reporter), notes };
-    let run =
-        Run { remote: &remote, credential: &credential, connect: &connect, account: &account, observer: &observer };
+    let backups = Vouching::new(&administration.safe, storage);
+    let run = Run {
+        remote: &remote,
+        credential: &credential,
+        connect: &connect,
+        account: &account,
+        observer: &observer,
+        backups: &backups,
+    };
     let work = async {
         match remote.protocol {
             Protocol::Pop3 => {
@@ -105,7 +140,11 @@ impl Run<'_> {
             Some(Comparison::Content) => pop3::Verify::Content,
         };
         let action = if wish.dry_run { pop3::Action::DryRun } else { pop3::Action::Perform };
-        let options = pop3::Options { mode, verify, action, limits };
+        let removal = match wish.pop3.removal {
+            RemovalWish::AtOnce => pop3::Removal::AtOnce,
+            RemovalWish::AfterBackup => pop3::Removal::AfterBackup(Arc::new(self.backups.clone())),
+        };
+        let options = pop3::Options { mode, removal, verify, action, limits };
         let mailbox = self.mailbox(wish.pop3.mailbox.as_deref()).await?;
         let pull = pop3::Pull {
             remote: self.remote,
@@ -126,6 +165,7 @@ impl Run<'_> {
             mode: match wish.imap.follow {
                 Follow::Archive => imap::ImapMode::Archive,
                 Follow::Mirror => imap::ImapMode::Mirror,
+                Follow::Sync => imap::ImapMode::Sync,
             },
             consent: if wish.imap.yes { Consent::Given } else { Consent::Unasked },
             rehearsal: if wish.dry_run { Rehearsal::Dry } else { Rehearsal::Real },
@@ -153,6 +193,20 @@ impl Run<'_> {
         let made = self.account.create_mailbox(name, postrider_store::SpecialUses::NONE).await;
         made.with_context(|| format!("cannot make the mailbox {name:?}"))
     }
+}
+
+/// How connections are made.
+pub(crate) fn connect_options(wish: &TrustWish, manners: &Manners, stop: &Stop) -> Result<ConnectOptions> {
+    let options = ConnectOptions::default();
+    let tries_max = manners.tries_max.unwrap_or(options.backoff.tries_max);
+    Ok(ConnectOptions {
+        trust: trust(wish)?,
+        pace: manners.bytes_per_second_max.map(Pace::new),
+        compression: if manners.uncompressed { Compression::Never } else { Compression::WhereOffered },
+        stop: stop.clone(),
+        backoff: BackoffOptions { tries_max, ..options.backoff },
+        ..options
+    })
 }
 
 fn trust(wish: &TrustWish) -> Result<Trust> {

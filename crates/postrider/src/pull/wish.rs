@@ -1,7 +1,8 @@
 //! What is asked for: `POST /v1/pull`.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, num::NonZeroU64, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A pull to be done.
@@ -12,8 +13,12 @@ pub struct PullWish {
     pub url: String,
     /// The address of the account that gets it.
     pub account: String,
-    /// The password there.
+    /// The password there; empty where there are access tokens.
+    #[serde(default)]
     pub password: Secret,
+    /// Access tokens, to log in with instead of a password.
+    #[serde(default)]
+    pub oauth2: Option<OAuth2Wish>,
     /// Whether it is only to be said what would be done.
     #[serde(default)]
     pub dry_run: bool,
@@ -23,6 +28,9 @@ pub struct PullWish {
     /// Whose certificate is believed.
     #[serde(default)]
     pub trust: TrustWish,
+    /// How the other server is treated.
+    #[serde(default)]
+    pub manners: Manners,
     /// What holds for POP3 only.
     #[serde(default)]
     pub pop3: Pop3Wish,
@@ -32,8 +40,18 @@ pub struct PullWish {
 }
 
 /// A secret on its way through the control socket; it does not print itself.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Secret(String);
+
+/// Where access tokens come from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OAuth2Wish {
+    /// From an authorization in a credential file, which whoever does the work has to be able to read and write.
+    File(PathBuf),
+    /// This is the only one.
+    Token(Secret),
+}
 
 impl Secret {
     /// Takes over a secret.
@@ -53,9 +71,22 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// How the other server is treated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Manners {
+    /// Bytes that may pass in a second, both ways together.
+    pub bytes_per_second_max: Option<NonZeroU64>,
+    /// Whether IMAP is left uncompressed even where the server offers to compress.
+    pub uncompressed: bool,
+    /// Tries in a row that bring nothing before the run is given up.
+    pub tries_max: Option<u32>,
+}
+
 /// What is compared after fetching.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Comparison {
     /// Counts and sizes.
     Listing,
@@ -89,6 +120,19 @@ pub struct Pop3Wish {
     pub mailbox: Option<String>,
     /// How long mail stays there.
     pub stay: Stay,
+    /// When mail that is to stay no longer may be removed there.
+    pub removal: RemovalWish,
+}
+
+/// When mail is removed on the other server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovalWish {
+    /// Once it is surely here.
+    #[default]
+    AtOnce,
+    /// Once a backup holds it, too.
+    AfterBackup,
 }
 
 /// How long mail stays on the other server once it is here.
@@ -119,14 +163,17 @@ pub struct ImapWish {
 }
 
 /// What becomes of changes on the other side.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Follow {
     /// Nothing is removed here.
     #[default]
     Archive,
     /// An exact copy.
     Mirror,
+    /// Both sides follow each other.
+    Sync,
 }
 
 #[cfg(test)]

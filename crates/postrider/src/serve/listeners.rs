@@ -26,28 +26,36 @@ impl Bound {
     }
 }
 
-/// Binds all addresses, or none.
+/// Binds all addresses of the mail protocols, or none.
 pub fn bind_all(listen: &Listen) -> Result<Vec<Bound>> {
     let mut all = Vec::new();
     for (name, address) in listen.all() {
         let Some(protocol) = Protocol::named(name) else { continue };
-        match bind(address) {
-            // A machine without IPv6 cannot listen on `[::]`, which the defaults name.
-            Err(error) if address.is_ipv6() && address.ip().is_unspecified() && has_no_ipv6(&error) => {
-                tracing::info!("{name}: no IPv6 on this machine, {address} is left out");
-            }
-            Err(error) => {
-                let advice = advice(&error, address);
-                let failed = Err(error).with_context(|| format!("{name}: cannot listen on {address}"));
-                return failed.advise(advice);
-            }
-            Ok(listener) => {
-                let address = listener.local_addr().context("listen")?;
-                all.push(Bound { protocol, listener, address });
-            }
+        if let Some((listener, address)) = bind_one(name, address)? {
+            all.push(Bound { protocol, listener, address });
         }
     }
     Ok(all)
+}
+
+/// A socket on an address, with the port that the system chose if none was given; nothing where the machine has no
+/// such addresses.
+pub fn bind_one(name: &str, address: SocketAddr) -> Result<Option<(TcpListener, SocketAddr)>> {
+    match bind(address) {
+        // A machine without IPv6 cannot listen on `[::]`, which the defaults name.
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && has_no_ipv6(&error) => {
+            tracing::info!("{name}: no IPv6 on this machine, {address} is left out");
+            Ok(None)
+        }
+        Err(error) => {
+            let advice = advice(&error, address);
+            Err(error).with_context(|| format!("{name}: cannot listen on {address}")).advise(advice)
+        }
+        Ok(listener) => {
+            let address = listener.local_addr().context("listen")?;
+            Ok(Some((listener, address)))
+        }
+    }
 }
 
 fn has_no_ipv6(error: &io::Error) -> bool {

@@ -5,8 +5,11 @@
 
 mod control_socket;
 mod listeners;
+mod metrics;
 mod protocol;
+mod pulls;
 mod signal;
+mod sweep;
 
 use std::{
     sync::Arc,
@@ -22,13 +25,17 @@ use tokio::{task::JoinSet, time::timeout};
 
 use self::{
     control_socket::ControlSocket,
+    metrics::BoundMetrics,
     protocol::Services,
+    pulls::Pulls,
     signal::{Signals, Wish},
 };
 use crate::{
     advice::{self, Advise},
+    backup::{Safe, keep_filling},
     config::Config,
     control::{Administration, ListeningStatus, ServerHandle},
+    pull::PullBoard,
     storage::Storage,
     turns::Turns,
 };
@@ -44,6 +51,8 @@ pub struct Server {
     signals: Signals,
     control: ControlSocket,
     listeners: JoinSet<()>,
+    pulls: Pulls,
+    safe: Arc<Safe>,
 }
 
 impl Server {
@@ -59,7 +68,9 @@ impl Server {
         let signals = Signals::new()?;
         let tls = certificate(config)?;
         let bound = listeners::bind_all(&config.listen)?;
-        let listening = bound.iter().map(listeners::Bound::status).collect();
+        let figures = BoundMetrics::all(&config.listen)?;
+        let listening =
+            bound.iter().map(listeners::Bound::status).chain(figures.iter().map(BoundMetrics::status)).collect();
         let (trigger, shutdown) = shutdown_channel();
         let connections = ConnectionLimits::new(config.limits.connections());
         let services = Services::new(config, &storage, &tls, &shutdown);
@@ -71,14 +82,26 @@ impl Server {
             tls,
             shutdown: trigger,
         });
-        let administration =
-            Administration { storage: storage.clone(), server: Some(Arc::clone(&handle)), turns: Turns::default() };
-        let control = ControlSocket::open(config.data(), administration, shutdown.clone())?;
+        let safe = Safe::new(config);
+        let administration = Administration {
+            storage: storage.clone(),
+            server: Some(Arc::clone(&handle)),
+            turns: Turns::default(),
+            pulls: PullBoard::default(),
+            safe: Arc::clone(&safe),
+        };
         let mut tasks = JoinSet::new();
+        for figures in figures {
+            figures.serve(&mut tasks, administration.clone(), shutdown.clone());
+        }
+        tasks.spawn(keep_filling(Arc::clone(&safe), storage.clone(), shutdown.clone()));
+        tasks.spawn(sweep::run(Arc::clone(&storage.store), shutdown.clone()));
+        let control = ControlSocket::open(config.data(), administration.clone(), shutdown.clone())?;
         for bound in bound {
             tasks.spawn(services.serve(bound, Arc::clone(&connections), shutdown.clone(), config.limits.drain()));
         }
-        Ok(Self { storage, handle, shutdown, signals, control, listeners: tasks })
+        let pulls = Pulls::start(config, administration);
+        Ok(Self { storage, handle, shutdown, signals, control, listeners: tasks, pulls, safe })
     }
 
     /// The addresses it listens on, with the ports that the system chose.
@@ -87,8 +110,8 @@ impl Server {
     }
 
     /// Serves until a signal or the control socket says stop, then ends in order. `reload` is called at SIGHUP, beside
-    /// the certificate's being read anew.
-    pub async fn run_until_signal(mut self, mut reload: impl FnMut() -> Result<()>) -> Result<()> {
+    /// the certificate's being read anew; it answers the configuration as it is now, if there is one.
+    pub async fn run_until_signal(mut self, mut reload: impl FnMut() -> Result<Option<Config>>) -> Result<()> {
         tell_service_manager("READY=1");
         loop {
             tokio::select! {
@@ -102,7 +125,13 @@ impl Server {
                         Err(error) => tracing::error!("the certificate stays as it was: {}", advice::one_line(&error)),
                     }
                     match reload() {
-                        Ok(()) => tracing::info!("the configuration was read anew"),
+                        Ok(config) => {
+                            if let Some(config) = config {
+                                self.safe.reconfigure(&config);
+                                self.pulls.apply(&config).await;
+                            }
+                            tracing::info!("the configuration was read anew");
+                        }
                         Err(error) => tracing::error!("the configuration stays as it was: {}", advice::one_line(&error)),
                     }
                 }
@@ -117,6 +146,7 @@ impl Server {
     /// Tells every session, waits for those that end in time, and closes the storage.
     async fn stop(mut self) {
         self.handle.shutdown.request();
+        self.pulls.stop().await;
         while self.listeners.join_next().await.is_some() {}
         if timeout(CONTROL_DRAIN, self.control.closed()).await.is_err() {
             tracing::warn!("cut requests on the control socket");

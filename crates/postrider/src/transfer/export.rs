@@ -154,7 +154,7 @@ async fn one_moment(account: &Account, patterns: &[String]) -> Result<(Arc<Accou
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text. INBOX has no letter case.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     if name == INBOX && pattern.eq_ignore_ascii_case(INBOX) {
         return true;
     }

@@ -69,7 +69,7 @@ pub struct FolderReport {
 
 /// Imports what lies at a path.
 pub async fn import(administration: &Administration, wish: &ImportWish, reporter: &Reporter) -> Result<ImportReport> {
-    let Administration { storage, server, turns } = administration;
+    let Administration { storage, server, turns, .. } = administration;
     let (account, who) = (account_of(storage, &wish.account).await?, Who::of(server.as_ref()));
     let key = Ledger::key(&wish.path, wish.under.as_deref());
     let turn = turns.begin(&account, &format!("import {key}")).await?;

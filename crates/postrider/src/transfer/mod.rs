@@ -14,6 +14,7 @@ mod hints;
 mod import;
 mod ledger;
 mod present;
+mod undelete;
 mod wish;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::storage::Storage;
 pub use export::{ExportReport, export};
 pub use feed::Told;
 pub use import::{ImportReport, import};
+pub use undelete::{UndeleteDeed, UndeleteReport, UndeleteWish, undelete};
 pub use wish::{ExportWish, ImportWish, Pack, SourceForm, TargetForm};
 
 /// How much is handed from one side to the other at once.

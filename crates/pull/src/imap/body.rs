@@ -5,6 +5,8 @@ use postrider_imap_proto::client::{Content, ContentName, Fetch};
 use postrider_imap_proto::command::SectionText;
 use postrider_store::BlobHash;
 
+use super::recall::text_hash;
+
 /// The most octets for which room is made before any of them has come, so that a false announcement costs nothing.
 const ROOM_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -18,6 +20,8 @@ pub(crate) enum Keep {
     },
     /// Size and hash only.
     Hash,
+    /// Size, and the hash without carriage returns, which servers add where a line ends without.
+    TextHash,
 }
 
 /// A content as it was kept.
@@ -53,6 +57,7 @@ pub(crate) struct Contents {
 enum Present {
     Whole(BytesMut),
     Hashing(Box<blake3::Hasher>, u64),
+    HashingText(Box<blake3::Hasher>, u64),
     Dropped(u64),
 }
 
@@ -68,6 +73,7 @@ impl Contents {
                 Present::Whole(BytesMut::with_capacity(usize::try_from(length.min(ROOM_BYTES_MAX)).unwrap_or(0)))
             }
             Keep::Hash => Present::Hashing(Box::default(), 0),
+            Keep::TextHash => Present::HashingText(Box::default(), 0),
         });
     }
 
@@ -86,6 +92,12 @@ impl Contents {
                 hasher.update(piece);
                 *bytes += piece.len() as u64;
             }
+            Some(Present::HashingText(hasher, bytes)) => {
+                for part in piece.split(|&octet| octet == b'\r') {
+                    hasher.update(part);
+                }
+                *bytes += piece.len() as u64;
+            }
             Some(Present::Dropped(_)) | None => {}
         }
     }
@@ -94,7 +106,9 @@ impl Contents {
         let Some(present) = self.present.take() else { return };
         self.done.push(match present {
             Present::Whole(whole) => Body::Whole(whole.freeze()),
-            Present::Hashing(hasher, bytes) => Body::Hashed { hash: BlobHash(*hasher.finalize().as_bytes()), bytes },
+            Present::Hashing(hasher, bytes) | Present::HashingText(hasher, bytes) => {
+                Body::Hashed { hash: BlobHash(*hasher.finalize().as_bytes()), bytes }
+            }
             Present::Dropped(bytes) => Body::TooLarge { bytes },
         });
     }
@@ -128,5 +142,6 @@ fn keep_inline(keep: Keep, octets: &Bytes) -> Body {
         // A slice would keep the whole response alive, which is little more than the message.
         Keep::Whole { .. } => Body::Whole(octets.clone()),
         Keep::Hash => Body::Hashed { hash: BlobHash::of(octets), bytes },
+        Keep::TextHash => Body::Hashed { hash: text_hash(octets), bytes },
     }
 }

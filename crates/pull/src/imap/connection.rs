@@ -15,11 +15,16 @@ use postrider_imap_proto::client::{
 };
 use postrider_imap_proto::encode::Status;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::body::{Contents, Keep};
 use super::error::ImapError;
 use super::report::printable;
+use crate::connect::Connection;
+
+/// How long a server that hung up is listened to.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Bounds on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +78,14 @@ pub struct ImapConnection<S> {
     pub(crate) is_capable: bool,
     /// What was enabled, in capitals.
     pub(crate) enabled: Vec<String>,
+    /// Name and port of the server, where a login tells it that.
+    pub(crate) server: Option<(String, u16)>,
     /// Responses that came while a command was being sent.
     early: VecDeque<Received>,
     bytes_received: u64,
     is_leaving: bool,
+    /// Who is told of waits.
+    notes: Option<mpsc::UnboundedSender<String>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
@@ -106,10 +115,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             capabilities: Capabilities::default(),
             is_capable: false,
             enabled: Vec::new(),
+            server: None,
             early: VecDeque::new(),
             bytes_received: 0,
             is_leaving: false,
+            notes: None,
         }
+    }
+
+    /// What people should know of the connection, such as waits, from here on.
+    pub(crate) fn tell(&mut self) -> mpsc::UnboundedReceiver<String> {
+        let (notes, told) = mpsc::unbounded_channel();
+        self.notes = Some(notes);
+        told
     }
 
     /// Whether an extension is enabled.
@@ -132,6 +150,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         *self.framer.limits_mut() = ResponseLimits::default();
     }
 
+    /// A tag that was not used before.
+    pub(crate) fn next_tag(&mut self) -> String {
+        self.tags.next_tag()
+    }
+
     /// Sends a command; its answer is to be received. Answers its tag.
     pub(crate) async fn send(&mut self, command: &ClientCommand) -> Result<String, ImapError> {
         let tag = self.tags.next_tag();
@@ -143,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
                         break;
                     }
                 }
-                // Only APPEND has it, which is not said here.
+                // Only APPEND has it, which `appending` says.
                 Step::Message { .. } => {}
             }
         }
@@ -151,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
     }
 
     /// Whether the server wants the rest; if not, the command's end waits among the early responses.
-    async fn await_continuation(&mut self, tag: &str) -> Result<bool, ImapError> {
+    pub(crate) async fn await_continuation(&mut self, tag: &str) -> Result<bool, ImapError> {
         loop {
             if self.early.len() > self.options.early_responses_max {
                 return Err(ResponseRefusal::ResponseTooLarge.into());
@@ -173,8 +196,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             self.stream.write_all(octets).await?;
             self.stream.flush().await
         });
-        sent.await.map_err(|_| self.silent())??;
-        Ok(())
+        match sent.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.last_words().await.unwrap_or_else(|| error.into())),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// Why the server hung up, if it had said so: who is thrown out is often told in the middle of its own sentence.
+    async fn last_words(&mut self) -> Option<ImapError> {
+        let heard = timeout(LAST_WORDS_TIME_MAX, async {
+            loop {
+                if let Err(error) = self.receive_new(Keep::Hash).await {
+                    return error;
+                }
+            }
+        });
+        heard.await.ok().filter(|error| matches!(error, ImapError::Bye { .. }))
     }
 
     /// The next response.
@@ -295,6 +333,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         let wait = status.suggested_wait().unwrap_or(doubled).min(self.options.wait_max);
         *retries += 1;
         tracing::info!(command = name, seconds = wait.as_secs(), reason = %status.text, "the server asks for patience");
+        if let Some(notes) = &self.notes {
+            let (text, seconds) = (printable(&status.text), wait.as_secs().max(1));
+            // Nobody listens any more only when the run is over.
+            let _ = notes.send(format!("the server asks for patience ({text}); going on in {seconds} s"));
+        }
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -310,6 +353,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
     }
 }
 
+impl ImapConnection<Connection> {
+    /// Compresses what passes from here on, where the server offers it (RFC 4978). To be asked for when logged in and
+    /// nothing is under way.
+    ///
+    /// # Errors
+    /// When the connection fails; a server that refuses after all is spoken to as before.
+    pub(crate) async fn compress(&mut self) -> Result<(), ImapError> {
+        if !self.capabilities.has("COMPRESS=DEFLATE") {
+            return Ok(());
+        }
+        match self.command("COMPRESS", ClientCommand::CompressDeflate, drop).await {
+            // RFC 4978 §3: all that follows the tagged response's line is compressed.
+            Ok(_) => {
+                let read_ahead = self.input.split();
+                self.stream.start_deflate(read_ahead);
+                Ok(())
+            }
+            Err(error) if error.is_of_one_command() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// From now on the stream's own watch lets the server say nothing for so long.
+    pub(crate) fn set_stream_silence_max(&mut self, silence_max: Duration) {
+        self.stream.set_silence_time_max(silence_max);
+    }
+}
+
 fn bye(status: &StatusResponse) -> ImapError {
-    ImapError::Bye { text: printable(&status.text), kind: status.failure().unwrap_or(FailureKind::Temporary) }
+    let kind = match status.failure().unwrap_or(FailureKind::Temporary) {
+        // Said of connections, of logins and of commands.
+        FailureKind::Temporary if status.text.to_ascii_lowercase().contains("too many") => FailureKind::Throttled,
+        kind => kind,
+    };
+    ImapError::Bye { text: printable(&status.text), kind }
 }

@@ -9,6 +9,7 @@ use postrider_store::StoreError;
 
 use super::report::printable;
 use crate::error::PullError;
+use crate::oauth::OAuthError;
 
 /// Why fetching ended early. What was fetched before stays, and the next run goes on behind it.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,15 @@ pub enum ImapError {
     /// The exchange of a login went wrong on our side.
     #[error("the login failed: {0}")]
     Sasl(#[from] SaslError),
+    /// The server takes no access token that is to be had.
+    #[error("the server refused the access token: {text}")]
+    Token {
+        /// What it said.
+        text: String,
+    },
+    /// There is no access token.
+    #[error("there is no access token to log in with: {0}")]
+    OAuth(#[from] OAuthError),
     /// A command cannot be said.
     #[error("a command cannot be written: {0}")]
     Encode(#[from] EncodeError),
@@ -100,6 +110,8 @@ impl From<ImapError> for PullError {
             ImapError::PreAuthInTheClear => Self::Refusal(ImapError::PreAuthInTheClear.to_string()),
             ImapError::NoMechanism { offered } => Self::NoLogin { offered },
             ImapError::Sasl(error) => error.into(),
+            ImapError::Token { text } => Self::Token { text },
+            ImapError::OAuth(error) => error.into(),
             ImapError::Encode(_) => Self::Unsayable { what: "user name or password" },
             ImapError::Answer(refusal) => Self::TooMuch { what: refusal.to_string() },
             ImapError::Store(error) => error.into(),

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use postrider_imap_proto::command::Flag as WireFlag;
+use postrider_imap_proto::encode::NewKeywords;
 use postrider_store::{Flag, KEYWORD_BYTES_MAX, KEYWORDS_MAX, KeywordTable};
 
 use super::report::{MailboxReport, Remark};
@@ -15,6 +16,17 @@ const LEFT_OUT_NAMED_MAX: usize = 10;
 
 const SYSTEM: [(u8, Flag); 5] =
     [(1, Flag::Answered), (2, Flag::Flagged), (4, Flag::Deleted), (8, Flag::Seen), (16, Flag::Draft)];
+
+const WIRE_SYSTEM: [(u8, WireFlag); 5] = [
+    (1, WireFlag::Answered),
+    (2, WireFlag::Flagged),
+    (4, WireFlag::Deleted),
+    (8, WireFlag::Seen),
+    (16, WireFlag::Draft),
+];
+
+const SYSTEM_WORDS: [(u8, &str); 5] =
+    [(1, "\\Answered"), (2, "\\Flagged"), (4, "\\Deleted"), (8, "\\Seen"), (16, "\\Draft")];
 
 /// A message's flags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -79,6 +91,30 @@ impl FlagSet {
         set
     }
 
+    /// The flags, for a server.
+    pub(crate) fn to_wire(&self) -> Vec<WireFlag> {
+        let system = WIRE_SYSTEM.iter().filter(|(bit, _)| self.system & bit != 0).map(|(_, flag)| flag.clone());
+        system.chain(self.keywords().map(|name| WireFlag::Keyword(name.to_owned()))).collect()
+    }
+
+    /// The flags as words with spaces between, as IMAP writes them.
+    pub(crate) fn to_words(&self) -> String {
+        let system = SYSTEM_WORDS.iter().filter(|(bit, _)| self.system & bit != 0).map(|(_, word)| *word);
+        system.chain(self.keywords()).collect::<Vec<&str>>().join(" ")
+    }
+
+    /// Reads [`Self::to_words`].
+    pub(crate) fn from_words(words: &str) -> Self {
+        let mut set = Self::default();
+        for word in words.split_ascii_whitespace() {
+            match SYSTEM_WORDS.iter().find(|(_, known)| *known == word) {
+                Some((bit, _)) => set.system |= bit,
+                None => set.insert_keyword(word.to_owned()),
+            }
+        }
+        set
+    }
+
     pub(crate) fn from_system_bits(system: u8) -> Self {
         Self { system, keywords: BTreeSet::new() }
     }
@@ -117,6 +153,19 @@ impl FlagSet {
         }
     }
 
+    /// The flags of both.
+    pub(crate) fn union(&self, other: &Self) -> Self {
+        Self { system: self.system | other.system, keywords: self.keywords.union(&other.keywords).cloned().collect() }
+    }
+
+    /// The flags that both have.
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        Self {
+            system: self.system & other.system,
+            keywords: self.keywords.intersection(&other.keywords).cloned().collect(),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.system == 0 && self.keywords.is_empty()
     }
@@ -134,6 +183,41 @@ fn is_keyword(name: &str) -> bool {
         octet.is_ascii_graphic() && !matches!(octet, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
     };
     !name.is_empty() && name.len() <= KEYWORD_BYTES_MAX && name.bytes().all(is_atom)
+}
+
+/// The flags that a server keeps in a mailbox (`PERMANENTFLAGS`, RFC 9051 §7.1). By default all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Permitted {
+    /// All system flags and keywords, as nothing was told.
+    #[default]
+    Untold,
+    /// Any keyword, and these system flags.
+    AnyKeyword {
+        /// As in [`FlagSet::system_bits`].
+        system: u8,
+    },
+    /// These and no others.
+    Only(FlagSet),
+}
+
+impl Permitted {
+    /// What a server tells.
+    pub(crate) fn from_wire(flags: &[WireFlag], new_keywords: NewKeywords) -> Self {
+        let named = FlagSet::from_wire(flags);
+        match new_keywords {
+            NewKeywords::Allowed => Self::AnyKeyword { system: named.system },
+            NewKeywords::Refused => Self::Only(named),
+        }
+    }
+
+    /// The flags that may be set there.
+    pub(crate) fn fit(&self, flags: &FlagSet) -> FlagSet {
+        match self {
+            Self::Untold => flags.clone(),
+            Self::AnyKeyword { system } => FlagSet { system: flags.system & system, keywords: flags.keywords.clone() },
+            Self::Only(permitted) => flags.intersection(permitted),
+        }
+    }
 }
 
 /// The room for keywords in a mailbox here.

@@ -57,7 +57,7 @@ impl Following<'_> {
                     plan(entry.uid, &before.without_deleted(), &wanted);
                 }
                 ImapMode::Archive => {}
-                ImapMode::Mirror => {
+                ImapMode::Mirror | ImapMode::Sync => {
                     let now = FlagSet::from_store(&mailbox.record.keywords.flags(entry.flags));
                     plan(entry.uid, &now, &keywords.fit(&note.flags));
                 }

@@ -8,16 +8,25 @@ use super::bodies::{Arrived, Take};
 use super::body::Body;
 use super::error::ImapError;
 use super::flags::{FlagSet, KeywordRoom};
-use super::memory::{Memory, MessageNote};
+use super::memory::{Memory, MessageNote, Sent};
 use super::message_id::message_id_hash;
 use super::options::ImapMode;
-use super::recall::hash_of;
+use super::recall::{hash_of, text_hash};
 use super::report::{MailboxReport, Remark};
 use crate::observer::Observer;
 use crate::received::date_of_header;
 
 /// Odd sizes that are named one by one; more are counted, as some servers tell none right.
 const NAMED_MAX: u64 = 10;
+
+/// Where a message was first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whence {
+    /// It is here already.
+    Here,
+    /// It is not.
+    There,
+}
 
 /// Puts messages into a mailbox here.
 pub(crate) struct Keeping<'a> {
@@ -34,6 +43,8 @@ pub(crate) struct Keeping<'a> {
     pub(crate) now: i64,
     /// The flags there of messages that were recognised by their content.
     pub(crate) flags_of_recognised: BTreeMap<u32, FlagSet>,
+    /// Hashes of messages here without regard to line ends, as far as they were needed.
+    pub(crate) text_hashes: BTreeMap<Uid, Option<BlobHash>>,
     /// Messages whose size the server told falsely.
     pub(crate) odd_sizes: u64,
     /// How many messages will be fetched in all.
@@ -54,9 +65,9 @@ impl Take for Keeping<'_> {
             let note = self.note(&message, octets);
             match self.orphan_of(note.hash) {
                 Some(number) => self.adopt(number, message.described.uid, note, &mut notes),
-                None => match self.unnoted(&note).await? {
-                    Some(local) => self.take_over(MessageNote { local, ..note }, message.described.uid, &mut notes),
-                    None => fresh.push((message, note)),
+                None => match self.recognise(note, octets).await? {
+                    (note, Whence::Here) => self.take_over(note, message.described.uid, &mut notes),
+                    (note, Whence::There) => fresh.push((message, note)),
                 },
             }
         }
@@ -108,6 +119,7 @@ impl Keeping<'_> {
     }
 
     pub(crate) fn remark_too_large(&mut self, uid: u32, bytes: u64) {
+        self.report.lasting_problems += 1;
         self.report.remarks.push(Remark::problem(format!(
             "message UID {uid} was not fetched: with {bytes} bytes it is larger than a message may be here"
         )));
@@ -132,9 +144,76 @@ impl Keeping<'_> {
         Ok(None)
     }
 
+    /// The note of a message that came, with its place here if it is here already.
+    async fn recognise(&mut self, note: MessageNote, octets: &[u8]) -> Result<(MessageNote, Whence), ImapError> {
+        if let Some(local) = self.unnoted(&note).await? {
+            return Ok((MessageNote { local, ..note }, Whence::Here));
+        }
+        if self.mode == ImapMode::Sync
+            && let Some((local, bytes)) = self.sent_from_here(&note, octets).await?
+            && let Some(hash) = hash_of(self.account, local.blob, bytes).await?
+        {
+            return Ok((MessageNote { local: local.uid, bytes, hash, ..note }, Whence::Here));
+        }
+        Ok((note, Whence::There))
+    }
+
+    /// A message here that went there, and is not as it was: servers complete the ends of lines, and some add to the header.
+    async fn sent_from_here(&mut self, note: &MessageNote, octets: &[u8]) -> Result<Option<(Entry, u64)>, ImapError> {
+        let lines = octets.iter().filter(|octet| **octet == b'\n').count() as u64;
+        let shorter = note.bytes.saturating_sub(lines)..note.bytes;
+        let near: Vec<Entry> = self.unnoted.range(shorter).flat_map(|(_, entries)| entries.iter().copied()).collect();
+        let text = if near.is_empty() { None } else { Some(text_hash(octets)) };
+        for entry in near {
+            let known = match self.text_hashes.get(&entry.uid) {
+                Some(known) => *known,
+                None => {
+                    let known = self.account.body(entry.blob).await?.map(|body| text_hash(&body));
+                    self.text_hashes.insert(entry.uid, known);
+                    known
+                }
+            };
+            if known.is_some() && known == text {
+                return Ok(self.claim(entry));
+            }
+        }
+        let sent: Vec<Entry> = match self.memory.sent.is_empty() || note.message_id == 0 {
+            true => Vec::new(),
+            false => self
+                .unnoted
+                .values()
+                .flatten()
+                .filter(|entry| self.memory.sent.contains(&entry.uid.0))
+                .copied()
+                .collect(),
+        };
+        for entry in sent {
+            let body = self.account.body(entry.blob).await?;
+            if body.is_some_and(|body| message_id_hash(&body) == note.message_id) {
+                return Ok(self.claim(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a message out of those that are not noted.
+    fn claim(&mut self, entry: Entry) -> Option<(Entry, u64)> {
+        let bytes = u64::from(entry.size);
+        self.unnoted.get_mut(&bytes)?.retain(|other| other.uid != entry.uid);
+        Some((entry, bytes))
+    }
+
     fn take_over(&mut self, mut note: MessageNote, uid: u32, notes: &mut Vec<Note>) {
         note.was_here = true;
-        self.flags_of_recognised.insert(uid, note.flags.clone());
+        let flags = match self.mode {
+            ImapMode::Archive | ImapMode::Mirror => note.flags.clone(),
+            // There is nothing that both had agreed upon.
+            ImapMode::Sync => std::mem::take(&mut note.flags),
+        };
+        self.flags_of_recognised.insert(uid, flags);
+        if self.memory.sent.remove(&note.local.0) {
+            notes.push(self.memory.place.sent(note.local.0, Sent::Settled));
+        }
         notes.push(self.memory.place.message(uid, Some(&note)));
         self.memory.messages.insert(uid, note);
         self.report.recognised += 1;
@@ -157,7 +236,7 @@ impl Keeping<'_> {
         let wanted = match self.mode {
             // An archive is not to lose a message because somebody's mail program expunges here.
             ImapMode::Archive => flags.clone().without_deleted(),
-            ImapMode::Mirror => flags.clone(),
+            ImapMode::Mirror | ImapMode::Sync => flags.clone(),
         };
         self.keywords.fit(&wanted)
     }
@@ -187,10 +266,14 @@ impl Keeping<'_> {
         let mut foretold: BTreeMap<u32, MessageNote> = BTreeMap::new();
         for (position, (arrived, note)) in (0u32..).zip(fresh) {
             let Some(octets) = arrived.octets() else { continue };
-            let flags = self.flags_here(&note.flags).to_store();
-            messages.push(self.account.prepare(octets.clone(), flags, note.received).await);
-            let local = Uid(next.0.saturating_add(position));
-            foretold.insert(arrived.described.uid, MessageNote { local, ..note.clone() });
+            let flags = self.flags_here(&note.flags);
+            messages.push(self.account.prepare(octets.clone(), flags.to_store(), note.received).await);
+            let mut note = MessageNote { local: Uid(next.0.saturating_add(position)), ..note.clone() };
+            if self.mode == ImapMode::Sync {
+                // What both have: a keyword without room here is no change of somebody's.
+                note.flags = flags;
+            }
+            foretold.insert(arrived.described.uid, note);
         }
         if let Some(mailbox) = &mut self.memory.mailbox {
             mailbox.certain_before = next;

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::ImapConnection;
 use super::error::ImapError;
-use super::flags::FlagSet;
+use super::flags::{FlagSet, Permitted};
 use super::mailboxes::RemoteMailbox;
 use super::memory::Memory;
 use super::message_id::message_id_hash;
@@ -35,7 +35,11 @@ pub(crate) struct Selected {
     pub(crate) modseq: u64,
     pub(crate) mailbox_id: String,
     /// 0 if it is not told.
-    uid_next: u32,
+    pub(crate) uid_next: u32,
+    /// The flags that can be set.
+    pub(crate) permitted: Permitted,
+    /// Whether nothing can be changed in it.
+    pub(crate) is_read_only: bool,
     /// Whether the server has fewer UIDs, or older changes, than it had: it was set back to an earlier state, and gives out
     /// UIDs a second time.
     pub(crate) is_set_back: bool,
@@ -71,6 +75,15 @@ pub(crate) struct Described {
     pub(crate) message_id: u64,
 }
 
+/// What a mailbox is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// EXAMINE
+    Read,
+    /// SELECT
+    Write,
+}
+
 /// Whether Message-IDs are asked for as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Describe {
@@ -83,6 +96,16 @@ pub(crate) enum Describe {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
     /// Selects a mailbox for reading, telling the server what is known of it where that helps.
     pub(crate) async fn examine(&mut self, mailbox: &RemoteMailbox, memory: &Memory) -> Result<Selected, ImapError> {
+        self.open_mailbox(mailbox, memory, Access::Read).await
+    }
+
+    /// Selects a mailbox, telling the server what is known of it where that helps.
+    pub(crate) async fn open_mailbox(
+        &mut self,
+        mailbox: &RemoteMailbox,
+        memory: &Memory,
+        access: Access,
+    ) -> Result<Selected, ImapError> {
         let known = memory.mailbox.as_ref().filter(|note| note.modseq > 0 && note.uid_validity > 0);
         let qresync = known.filter(|_| self.has_enabled("QRESYNC")).map(|note| Qresync {
             uid_validity: note.uid_validity,
@@ -95,9 +118,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         let select = Select { mailbox: mailbox.raw.to_argument(), condstore, qresync };
         let mut selected = Selected::default();
         let messages_max = self.options.mailbox_messages_max;
-        let status = self
-            .command("EXAMINE", CommandBody::Examine(select), |response| selected.take(response, messages_max))
-            .await?;
+        let (name, command) = match access {
+            Access::Read => ("EXAMINE", CommandBody::Examine(select)),
+            Access::Write => ("SELECT", CommandBody::Select(select)),
+        };
+        let status = self.command(name, command, |response| selected.take(response, messages_max)).await?;
         selected.take_code(status.code.as_ref());
         let same = known.is_some_and(|note| note.uid_validity == selected.uid_validity);
         selected.is_set_back = same_numbers_went_back(&selected, memory);
@@ -141,7 +166,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
     }
 
     /// UIDs and flags of all messages, or of those that changed.
-    async fn flags_of_all(&mut self, changed_since: Option<u64>) -> Result<BTreeMap<u32, FlagSet>, ImapError> {
+    pub(crate) async fn flags_of_all(
+        &mut self,
+        changed_since: Option<u64>,
+    ) -> Result<BTreeMap<u32, FlagSet>, ImapError> {
         let fetch = FetchCommand {
             numbering: Numbering::Uid,
             set: SequenceSet::Ranges(vec![(Bound::Number(std::num::NonZeroU32::MIN), Bound::Last)]),
@@ -270,6 +298,10 @@ impl Selected {
             Code::UidNext(uid) => self.uid_next = *uid,
             Code::HighestModseq(modseq) => self.modseq = *modseq,
             Code::NoModseq => self.modseq = 0,
+            Code::PermanentFlags { flags, new_keywords } => {
+                self.permitted = Permitted::from_wire(flags, *new_keywords);
+            }
+            Code::ReadOnly => self.is_read_only = true,
             Code::MailboxId(id) => self.mailbox_id.clone_from(id),
             _ => {}
         }

@@ -28,6 +28,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         self.is_capable = false;
         match credential {
             Credential::Password(password) => self.log_in_with_password(user, password, binding).await?,
+            Credential::OAuth2(tokens) => self.log_in_with_token(user, tokens).await?,
         }
         self.prepare_session().await
     }
@@ -128,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         }
     }
 
-    async fn begin_authenticate(&mut self, name: &str, initial: Option<Secret>) -> Result<String, ImapError> {
+    pub(super) async fn begin_authenticate(&mut self, name: &str, initial: Option<Secret>) -> Result<String, ImapError> {
         // A long initial response may not fit a line that the server takes (RFC 4959 §3 leaves it to AUTHENTICATE).
         if initial.as_ref().is_some_and(|initial| initial.0.len() > INITIAL_BYTES_MAX) {
             self.dialect.initial_response = InitialResponse::AfterContinuation;
@@ -137,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         self.send(&ClientCommand::Plain(command)).await
     }
 
-    async fn answer_challenge(&mut self, answer: &[u8]) -> Result<(), ImapError> {
+    pub(super) async fn answer_challenge(&mut self, answer: &[u8]) -> Result<(), ImapError> {
         let mut line = Vec::new();
         encode_sasl_response(&mut line, answer);
         self.write(&line).await
@@ -150,7 +151,7 @@ const LOGIN: &str = "the login";
 /// Octets of an initial response that is sent with its command.
 const INITIAL_BYTES_MAX: usize = 4096;
 
-fn login_refused(status: &StatusResponse) -> ImapError {
+pub(super) fn login_refused(status: &StatusResponse) -> ImapError {
     let kind = match status.failure() {
         None | Some(FailureKind::Unknown | FailureKind::NotUnderstood) => FailureKind::Credentials,
         Some(kind) => kind,

@@ -44,8 +44,16 @@ pub(crate) struct Directory {
     pub(crate) mailboxes: Vec<RemoteMailbox>,
     /// The names of all that exist there, wanted or not.
     pub(crate) existing: BTreeSet<String>,
+    /// Those of them that can hold no messages, but only other mailboxes.
+    pub(crate) without_messages: BTreeSet<String>,
     /// Names of those that are passed over, and why.
     pub(crate) passed_over: Vec<(String, &'static str)>,
+    /// Their names here.
+    pub(crate) passed_over_local: BTreeSet<String>,
+    /// What the user's own mailboxes but INBOX begin with.
+    pub(crate) prefix: Option<String>,
+    /// What stands between levels; `None` if there are no levels.
+    pub(crate) separator: Option<char>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
@@ -98,6 +106,11 @@ impl Directory {
     ) -> Self {
         let mut directory = Self::default();
         let prefix = personal_prefix(listings, namespaces, encoding);
+        directory.prefix.clone_from(&prefix);
+        directory.separator = match namespaces.personal.first() {
+            Some(personal) => personal.separator,
+            None => listings.iter().find_map(|listing| listing.separator),
+        };
         let mut seen = BTreeSet::new();
         let mut listings: Vec<(String, &Listing)> = listings
             .iter()
@@ -113,12 +126,14 @@ impl Directory {
             }
             directory.existing.insert(name.clone());
             if !listing.is_selectable() {
+                directory.without_messages.insert(name);
                 continue;
             }
             let special_use = special_use(listing).filter(|kind| name != INBOX && !uses_taken.contains(kind));
             let mut local = local_name(&name, listing.separator, prefix.as_deref());
             if let Some(reason) = passed_over(&name, &local, listing, namespaces, encoding, options) {
                 directory.passed_over.push((name, reason));
+                directory.passed_over_local.insert(local);
                 continue;
             }
             uses_taken.extend(special_use);
@@ -132,10 +147,36 @@ impl Directory {
         }
         directory
     }
+
+    /// The name there of a mailbox that is called `local` here: behind the prefix, with the server's separator.
+    pub(crate) fn name_there(&self, local: &str) -> String {
+        if local == INBOX {
+            return INBOX.to_owned();
+        }
+        let name = match self.separator {
+            Some(SEPARATOR) => local.to_owned(),
+            // What stands between levels there cannot stand within one.
+            Some(separator) => {
+                let levels: Vec<String> = local.split(SEPARATOR).map(|level| level.replace(separator, "_")).collect();
+                levels.join(&separator.to_string())
+            }
+            None => local.replace(SEPARATOR, "_"),
+        };
+        match &self.prefix {
+            Some(prefix) => format!("{prefix}{name}"),
+            None => name,
+        }
+    }
+}
+
+/// Whether a mailbox of this name here is wanted.
+pub(crate) fn is_wanted(local: &str, options: &ImapPullOptions) -> bool {
+    let matches = |patterns: &[String]| patterns.iter().any(|text| Pattern::new("", text, SEPARATOR).matches(local));
+    (options.include.is_empty() || matches(&options.include)) && !matches(&options.exclude)
 }
 
 /// INBOX has one spelling (RFC 9051 §5.1).
-fn canonical(name: String) -> String {
+pub(crate) fn canonical(name: String) -> String {
     if is_inbox(&name) { INBOX.to_owned() } else { name }
 }
 
@@ -194,12 +235,11 @@ fn passed_over(
             .any(|prefix| !prefix.is_empty() && name.starts_with(&prefix))
     };
     let is_virtual = [ListAttribute::All, ListAttribute::Flagged, ListAttribute::Important];
-    let matches = |patterns: &[String]| patterns.iter().any(|text| Pattern::new("", text, SEPARATOR).matches(local));
     if options.namespaces == Namespaces::Personal && (lies_in(&namespaces.other_users) || lies_in(&namespaces.shared)) {
         Some("it is another user's or shared")
     } else if !options.virtual_mailboxes && is_virtual.iter().any(|attribute| listing.has(attribute)) {
         Some("it only shows messages of other mailboxes")
-    } else if (!options.include.is_empty() && !matches(&options.include)) || matches(&options.exclude) {
+    } else if !is_wanted(local, options) {
         Some("it is excluded")
     } else {
         None

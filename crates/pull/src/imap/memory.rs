@@ -6,7 +6,7 @@
 //! and if a crash came between, found again by content ([`super::recall`]); [`MailboxNote::certain_before`] tells how
 //! far UIDs need no proof.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postrider_store::{Account, BlobHash, MailboxId, Note, Uid, UidValidity};
 
@@ -55,6 +55,10 @@ pub(crate) struct MailboxNote {
     pub(crate) local_validity: UidValidity,
     /// Notes of messages with smaller UIDs here are certain.
     pub(crate) certain_before: Uid,
+    /// Its name here when both sides had agreed, or nothing; of a sync.
+    pub(crate) local_name: String,
+    /// The mod-sequence here up to which everything was followed; 0 if that is not known. Of a sync.
+    pub(crate) local_modseq: u64,
 }
 
 /// Where the notes of one mailbox lie.
@@ -72,6 +76,10 @@ pub(crate) struct Memory {
     pub(crate) messages: BTreeMap<u32, MessageNote>,
     /// Messages that stood there under another UIDVALIDITY and have not been found again, by a number.
     pub(crate) orphans: BTreeMap<u32, MessageNote>,
+    /// UIDs of messages here that the server took without telling their UIDs there.
+    pub(crate) sent: BTreeSet<u32>,
+    /// Whether messages were on their way there when the last run ended.
+    pub(crate) is_sending: bool,
 }
 
 /// The beginning of all notes about a user of a server.
@@ -83,6 +91,13 @@ impl RemoteKey {
     pub fn new(host: &str, port: u16, user: &str) -> Self {
         let name = format!("{}\0{port}\0{user}", host.to_ascii_lowercase());
         Self([b"pull/imap/", short_hash(name.as_bytes()).as_bytes(), b"/"].concat())
+    }
+
+    /// Where a sync with the same user of the same server notes what it knows. It is apart from what archives and mirrors know:
+    /// what was removed from an archive here must not go there because a sync comes after it.
+    pub(crate) fn of_sync(&self) -> Self {
+        let rest = self.0.strip_prefix(b"pull/imap/").unwrap_or(&self.0);
+        Self([b"pull/sync/", rest].concat())
     }
 
     /// Where notes of a mailbox lie.
@@ -130,15 +145,40 @@ impl Place {
         Note { key: self.key(b'u', Some(uid)), value: note.map(MessageNote::encode) }
     }
 
+    /// Whether messages are on their way there.
+    pub(crate) fn sending(&self, is_sending: bool) -> Note {
+        Note { key: self.key(b'w', None), value: is_sending.then(|| vec![VERSION]) }
+    }
+
+    pub(crate) fn sent(&self, local: u32, sent: Sent) -> Note {
+        Note { key: self.key(b's', Some(local)), value: (sent == Sent::Unpaired).then(|| vec![VERSION]) }
+    }
+
     pub(crate) fn orphan(&self, number: u32, note: Option<&MessageNote>) -> Note {
         Note { key: self.key(b'o', Some(number)), value: note.map(MessageNote::encode) }
     }
 }
 
+/// Whether it is known which message there a message that was sent became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is not.
+    Unpaired,
+    /// It is, or it does not matter any more.
+    Settled,
+}
+
 impl Memory {
+    /// Of a mailbox that was never seen.
+    pub(crate) fn empty() -> Self {
+        let place = Place { prefix: Vec::new() };
+        let (messages, orphans, sent) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { place, mailbox: None, messages, orphans, sent, is_sending: false }
+    }
+
     /// Reads what is noted.
     pub(crate) async fn read(account: &Account, place: Place) -> Result<Self, ImapError> {
-        let mut memory = Self { place, mailbox: None, messages: BTreeMap::new(), orphans: BTreeMap::new() };
+        let mut memory = Self { place, ..Self::empty() };
         let prefix = memory.place.prefix.clone();
         let mut is_good = true;
         account
@@ -155,7 +195,15 @@ impl Memory {
             self.mailbox = Some(MailboxNote::decode(value)?);
             return Some(());
         }
+        if *kind == b'w' {
+            self.is_sending = true;
+            return Some(());
+        }
         let number = u32::from_be_bytes(number.try_into().ok()?);
+        if *kind == b's' {
+            self.sent.insert(number);
+            return Some(());
+        }
         let note = MessageNote::decode(value)?;
         match kind {
             b'u' => self.messages.insert(number, note),
@@ -169,14 +217,18 @@ impl Memory {
     pub(crate) fn forgetting(&self) -> Vec<Note> {
         let messages = self.messages.keys().map(|&uid| self.place.message(uid, None));
         let orphans = self.orphans.keys().map(|&number| self.place.orphan(number, None));
-        messages.chain(orphans).chain([self.place.mailbox(None)]).collect()
+        let sent = self.sent.iter().map(|&uid| self.place.sent(uid, Sent::Settled));
+        let ends = [self.place.sending(false), self.place.mailbox(None)];
+        messages.chain(orphans).chain(sent).chain(ends).collect()
     }
 
     /// What writes all of it.
     pub(crate) fn writing(&self) -> Vec<Note> {
         let messages = self.messages.iter().map(|(&uid, note)| self.place.message(uid, Some(note)));
         let orphans = self.orphans.iter().map(|(&number, note)| self.place.orphan(number, Some(note)));
-        messages.chain(orphans).chain([self.place.mailbox(self.mailbox.as_ref())]).collect()
+        let sent = self.sent.iter().map(|&uid| self.place.sent(uid, Sent::Unpaired));
+        let ends = [self.place.sending(self.is_sending), self.place.mailbox(self.mailbox.as_ref())];
+        messages.chain(orphans).chain(sent).chain(ends).collect()
     }
 }
 
@@ -190,6 +242,8 @@ impl MailboxNote {
         out.extend(self.certain_before.0.to_be_bytes());
         put_text(&mut out, &self.mailbox_id);
         put_text(&mut out, &self.name);
+        put_text(&mut out, &self.local_name);
+        out.extend(self.local_modseq.to_be_bytes());
         out
     }
 
@@ -203,6 +257,9 @@ impl MailboxNote {
             certain_before: Uid(u32::from_be_bytes(take(&mut rest)?)),
             mailbox_id: take_text(&mut rest)?,
             name: take_text(&mut rest)?,
+            // Notes that were written before there was a sync end here.
+            local_name: if rest.is_empty() { String::new() } else { take_text(&mut rest)? },
+            local_modseq: if rest.is_empty() { 0 } else { u64::from_be_bytes(take(&mut rest)?) },
         })
     }
 }
@@ -291,6 +348,8 @@ mod tests {
             local: MailboxId(4),
             local_validity: UidValidity(5),
             certain_before: Uid(6),
+            local_name: "Drafts".into(),
+            local_modseq: 77,
         };
         assert_eq!(MailboxNote::decode(&mailbox.encode()), Some(mailbox.clone()));
         for end in 0..note.encode().len() {

@@ -8,6 +8,7 @@
 //! Nothing is ever changed on the other side: mailboxes are opened with EXAMINE and read with BODY.PEEK. And nothing is
 //! removed here on the word of an answer that was not whole.
 
+mod appending;
 mod bodies;
 mod body;
 mod connection;
@@ -17,15 +18,19 @@ mod following;
 mod keeping;
 mod listing;
 mod login;
+mod login_token;
 mod mailboxes;
 mod memory;
 mod message_id;
+pub mod migrate;
 mod options;
 mod places;
+mod push;
 mod recall;
 mod rematch;
 mod report;
 mod run;
+mod sync;
 mod verify;
 mod work;
 
@@ -36,15 +41,17 @@ use postrider_imap_proto::client::Greeting;
 use postrider_imap_proto::command::CommandBody;
 use postrider_store::Account;
 
-use crate::connect::{ConnectOptions, Connection, connect};
+use crate::connect::{Compression, ConnectOptions, Connection, connect};
 use crate::error::PullError;
 use crate::observer::Observer;
+use crate::persevere::persevere;
 use crate::remote::{Credential, Remote, Security};
 
 pub use connection::{ImapConnection, ImapConnectionOptions};
 pub use error::ImapError;
 pub use memory::RemoteKey;
 pub use options::{Consent, ImapMode, ImapPullOptions, Namespaces, Rehearsal, Verification};
+pub use push::{PushChannel, PushListener, PushOptions};
 pub use report::{ImapReport, MailboxReport, Remark, Weight};
 pub use run::run;
 
@@ -60,9 +67,35 @@ pub async fn pull(
     options: &ImapPullOptions,
     observer: &dyn Observer,
 ) -> Result<ImapReport, PullError> {
+    let backoff = connect_options.backoff;
+    persevere(backoff, &connect_options.stop, observer, || {
+        pull_once(remote, credential, connect_options, account, options, observer)
+    })
+    .await
+}
+
+/// The same over one connection.
+async fn pull_once(
+    remote: &Remote,
+    credential: &Credential,
+    connect_options: &ConnectOptions,
+    account: &Account,
+    options: &ImapPullOptions,
+    observer: &dyn Observer,
+) -> Result<ImapReport, PullError> {
     let mut connection = log_in(remote, credential, connect_options).await?;
+    let mut notes = connection.tell();
     let key = RemoteKey::new(&remote.host, remote.port, &remote.user);
-    let report = run(&mut connection, &key, account, options, observer).await;
+    let report = {
+        let work = run(&mut connection, &key, account, options, observer);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                report = &mut work => break report,
+                Some(note) = notes.recv() => observer.note(note),
+            }
+        }
+    };
     if report.ended_early.is_none() {
         connection.log_out().await;
     }
@@ -75,10 +108,24 @@ async fn log_in(
     credential: &Credential,
     options: &ConnectOptions,
 ) -> Result<ImapConnection<Connection>, PullError> {
+    let mut connection = log_in_plainly(remote, credential, options).await?;
+    if options.compression == Compression::WhereOffered {
+        connection.compress().await?;
+    }
+    Ok(connection)
+}
+
+async fn log_in_plainly(
+    remote: &Remote,
+    credential: &Credential,
+    options: &ConnectOptions,
+) -> Result<ImapConnection<Connection>, PullError> {
+    credential.check_privacy(remote)?;
     let settings = ImapConnectionOptions { silence_max: options.silence_time_max, ..ImapConnectionOptions::default() };
     let stream = connect(remote, options).await?;
     let binding = stream.channel_binding();
     let (mut connection, greeting) = ImapConnection::open(stream, settings).await?;
+    connection.server = Some((remote.host.clone(), remote.port));
     if remote.security != Security::StartTls {
         match greeting {
             Greeting::PreAuth => connection.prepare_session().await?,
@@ -99,6 +146,7 @@ async fn log_in(
     let binding = stream.channel_binding();
     // What was said before TLS, capabilities above all, is forgotten (RFC 9051 §6.2.1).
     let mut connection = ImapConnection::new(stream, settings);
+    connection.server = Some((remote.host.clone(), remote.port));
     connection.log_in(&remote.user, credential, binding).await?;
     Ok(connection)
 }

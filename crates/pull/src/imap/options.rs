@@ -1,5 +1,7 @@
 //! What can be chosen of a run.
 
+use std::time::Duration;
+
 /// What becomes of changes on the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ImapMode {
@@ -8,6 +10,8 @@ pub enum ImapMode {
     Archive,
     /// An exact copy: flags are as there, and what vanished there goes here, if this account's pull brought it.
     Mirror,
+    /// Both sides follow each other.
+    Sync,
 }
 
 /// Whether removals of many messages, and of whole mailboxes, have been agreed to.
@@ -85,9 +89,14 @@ pub struct ImapPullOptions {
     pub refusals_max: u32,
     /// Messages whose sizes and dates are asked for in one command.
     pub described_messages_max: u32,
-    /// In a mirror, so many messages of a mailbox are removed without consent, however many it holds.
+    /// Messages that are sent to the server, in a sync, before the first of them is answered for.
+    pub uploads_ahead_max: usize,
+    /// How long a mailbox there must not have grown after a run was broken off that sent messages to it: until then the server
+    /// may still be taking what had been sent.
+    pub quiet_time: Duration,
+    /// In a mirror or a sync, so many messages of a mailbox are removed without consent, however many it holds.
     pub removals_max: u64,
-    /// In a mirror, so many hundredths of a mailbox's messages are removed without consent.
+    /// In a mirror or a sync, so many hundredths of a mailbox's messages are removed without consent.
     pub removals_percent_max: u64,
 }
 
@@ -109,6 +118,8 @@ impl Default for ImapPullOptions {
             groups_ahead_max: 2,
             refusals_max: 100,
             described_messages_max: 2_000,
+            uploads_ahead_max: 32,
+            quiet_time: Duration::from_secs(2),
             removals_max: 20,
             removals_percent_max: 10,
         }

@@ -96,3 +96,12 @@ pub(crate) async fn hash_of(account: &Account, blob: BlobId, bytes: u64) -> Resu
         }
     }
 }
+
+/// The hash of a message without its carriage returns, which servers add where a line ends without.
+pub(crate) fn text_hash(octets: &[u8]) -> BlobHash {
+    let mut hasher = blake3::Hasher::new();
+    for piece in octets.split(|&octet| octet == b'\r') {
+        hasher.update(piece);
+    }
+    BlobHash(*hasher.finalize().as_bytes())
+}

@@ -29,6 +29,11 @@ impl ImapReport {
     pub fn fetched(&self) -> u64 {
         self.mailboxes.iter().map(|mailbox| mailbox.fetched).sum()
     }
+
+    /// Messages sent to the server, of all mailboxes.
+    pub fn uploaded(&self) -> u64 {
+        self.mailboxes.iter().map(|mailbox| mailbox.uploaded).sum()
+    }
 }
 
 /// What was done for one mailbox. In a rehearsal, what would be done.
@@ -52,10 +57,20 @@ pub struct MailboxReport {
     pub vanished: u64,
     /// Messages removed here.
     pub removed: u64,
+    /// Messages sent to the server.
+    pub uploaded: u64,
+    /// Their bytes.
+    pub uploaded_bytes: u64,
+    /// Messages whose flags were changed there.
+    pub flags_changed_there: u64,
+    /// Messages removed there.
+    pub removed_there: u64,
     /// Messages that were compared with the original, and found equal.
     pub verified: u64,
     /// What people should know.
     pub remarks: Vec<Remark>,
+    /// Problems among the remarks that are of one message and that no later run will mend: they keep nothing else back.
+    pub lasting_problems: usize,
 }
 
 /// Whether a remark is a reason to worry.

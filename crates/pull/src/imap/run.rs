@@ -11,6 +11,7 @@ use super::mailboxes::{Directory, RemoteMailbox};
 use super::memory::{MailboxNote, Memory, RemoteKey};
 use super::options::{Consent, ImapMode, ImapPullOptions, Rehearsal, Verification};
 use super::report::{ImapReport, MailboxReport, Remark, printable};
+use super::sync::sync_to_end;
 use super::verify::Verifier;
 use super::work::Worker;
 use crate::observer::Observer;
@@ -24,7 +25,13 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     observer: &dyn Observer,
 ) -> ImapReport {
     let mut report = ImapReport::default();
-    if let Err(error) = run_to_end(connection, key, account, options, observer, &mut report).await {
+    let ended = match options.mode {
+        ImapMode::Archive | ImapMode::Mirror => {
+            run_to_end(connection, key, account, options, observer, &mut report).await
+        }
+        ImapMode::Sync => sync_to_end(connection, &key.of_sync(), account, options, observer, &mut report).await,
+    };
+    if let Err(error) = ended {
         report.ended_early = Some(error.into());
     }
     report.bytes_received = connection.bytes_received();
@@ -56,9 +63,25 @@ async fn run_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
     work_through(&mut worker, &directory, report).await?;
     let gone = std::mem::take(&mut worker.gone);
     follow_gone(account, key, options, &gone, report).await?;
+    compare(connection, key, account, options, observer, &directory, report).await
+}
+
+/// Holds the copy against the original, if that was asked for.
+pub(crate) async fn compare<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    connection: &mut ImapConnection<S>,
+    key: &RemoteKey,
+    account: &Account,
+    options: &ImapPullOptions,
+    observer: &dyn Observer,
+    directory: &Directory,
+    report: &mut ImapReport,
+) -> Result<(), ImapError> {
     if options.verification != Verification::None && options.rehearsal == Rehearsal::Real {
         let mut verifier = Verifier { connection, account, options, key };
-        for (remote, mailbox) in directory.mailboxes.iter().zip(&mut report.mailboxes) {
+        for mailbox in &mut report.mailboxes {
+            // One that was removed on the way is not there to be compared.
+            let found = directory.mailboxes.iter().find(|remote| printable(&remote.name) == mailbox.remote);
+            let Some(remote) = found else { continue };
             observer.note(format!("comparing {}", mailbox.remote));
             let outcome = verifier.verify(remote, mailbox).await;
             pass_over(outcome, mailbox)?;
@@ -83,12 +106,12 @@ async fn work_through<S: AsyncRead + AsyncWrite + Unpin + Send>(
     Ok(())
 }
 
-fn report_of(remote: &RemoteMailbox) -> MailboxReport {
+pub(crate) fn report_of(remote: &RemoteMailbox) -> MailboxReport {
     MailboxReport { remote: printable(&remote.name), local: remote.local.clone(), ..MailboxReport::default() }
 }
 
 /// What concerns one mailbox only is no reason to leave the others.
-fn pass_over(outcome: Result<(), ImapError>, mailbox: &mut MailboxReport) -> Result<(), ImapError> {
+pub(crate) fn pass_over(outcome: Result<(), ImapError>, mailbox: &mut MailboxReport) -> Result<(), ImapError> {
     match outcome {
         Err(
             error @ (ImapError::Refused { .. }
@@ -118,10 +141,12 @@ async fn follow_gone(
         let memory = Memory::read(account, key.place(&note.name)).await?;
         report.remarks.push(match (options.mode, options.consent) {
             (ImapMode::Archive, _) => Remark::notice(format!("{name} is not there any more; it is kept here")),
-            (ImapMode::Mirror, Consent::Unasked) => Remark::problem(format!(
+            (ImapMode::Mirror | ImapMode::Sync, Consent::Unasked) => Remark::problem(format!(
                 "{name} is not there any more; it is kept here until you agree to remove it (--yes)"
             )),
-            (ImapMode::Mirror, Consent::Given) => remove_mailbox(account, &memory, note, options).await?,
+            (ImapMode::Mirror | ImapMode::Sync, Consent::Given) => {
+                remove_mailbox(account, &memory, note, options).await?
+            }
         });
     }
     Ok(())

@@ -100,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
                 let text = format!("UID {uid} was fetched, and was removed here since");
                 match self.options.mode {
                     ImapMode::Archive => findings.remarks.push(text),
-                    ImapMode::Mirror => findings.differing.push(text),
+                    ImapMode::Mirror | ImapMode::Sync => findings.differing.push(text),
                 }
                 continue;
             };
@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
     fn look_for_more(&self, memory: &Memory, present: &[u32], findings: &mut Findings) {
         let more =
             memory.messages.keys().filter(|uid| present.binary_search(uid).is_err()).count() + memory.orphans.len();
-        if more > 0 && self.options.mode == ImapMode::Mirror {
+        if more > 0 && self.options.mode != ImapMode::Archive {
             findings.differing.push(format!("{more} messages are here and not there any more"));
         }
     }

@@ -11,7 +11,7 @@ use super::bodies::Fetching;
 use super::body::Keep;
 use super::connection::ImapConnection;
 use super::error::ImapError;
-use super::flags::KeywordRoom;
+use super::flags::{FlagSet, KeywordRoom};
 use super::following::{Following, place_of};
 use super::keeping::{Keeping, unnoted};
 use super::listing::{Changes, Describe, Described, Selected};
@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
     /// A mailbox that is new there may be one that had another name: by its id (RFC 8474), because it has the
     /// UIDVALIDITY and the messages of one that is gone, or because it belongs into the same place here, as after a
     /// change of the server's prefix.
-    async fn follow_rename(
+    pub(crate) async fn follow_rename(
         &mut self,
         remote: &RemoteMailbox,
         selected: &Selected,
@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
     }
 
     /// Messages are known again where the server has numbered them anew.
-    async fn follow_numbering(
+    pub(crate) async fn follow_numbering(
         &mut self,
         before: u32,
         selected: &Selected,
@@ -216,7 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
     }
 
     /// Messages that had been taken for vanished and are there again.
-    async fn take_back(&mut self, changes: &mut Changes, memory: &mut Memory) -> Result<(), ImapError> {
+    pub(crate) async fn take_back(&mut self, changes: &mut Changes, memory: &mut Memory) -> Result<(), ImapError> {
         let mut notes = Vec::new();
         changes.new.retain(|uid| match memory.messages.get_mut(uid).filter(|note| note.is_gone) {
             Some(note) => {
@@ -266,8 +266,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         if self.options.rehearsal == Rehearsal::Dry {
             return self.tell_new(&new, report).await;
         }
-        if new.is_empty() {
+        let told = self.fetch(mailbox, &new, memory, report).await?;
+        if told.is_empty() {
             return Ok(());
+        }
+        let mut keywords = KeywordRoom::new(&mailbox.record.keywords);
+        let (account, options) = (self.account, self.options);
+        Following { account, options, mailbox: mailbox.id, memory, report }.flags(&told, &mut keywords).await
+    }
+
+    /// Fetches messages and keeps them. Answers the flags there of those that were recognised by their content.
+    pub(crate) async fn fetch(
+        &mut self,
+        mailbox: &Mailbox,
+        new: &[u32],
+        memory: &mut Memory,
+        report: &mut MailboxReport,
+    ) -> Result<BTreeMap<u32, FlagSet>, ImapError> {
+        if new.is_empty() {
+            return Ok(BTreeMap::new());
         }
         let mut keeping = Keeping {
             account: self.account,
@@ -279,6 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             keywords: KeywordRoom::new(&mailbox.record.keywords),
             unnoted: BTreeMap::new(),
             flags_of_recognised: BTreeMap::new(),
+            text_hashes: BTreeMap::new(),
             odd_sizes: 0,
             now: unix_now(),
             total: new.len() as u64,
@@ -294,12 +312,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             missing.extend(fetching.fetch(wanted).await?);
         }
         keeping.finish();
-        let (told, mut keywords) = (keeping.flags_of_recognised, keeping.keywords);
-        if !told.is_empty() {
-            let (account, options) = (self.account, self.options);
-            Following { account, options, mailbox: mailbox.id, memory, report }.flags(&told, &mut keywords).await?;
-        }
-        self.tell_missing(&missing, report).await
+        let told = keeping.flags_of_recognised;
+        self.tell_missing(&missing, report).await?;
+        Ok(told)
     }
 
     /// Those messages that may be fetched.
@@ -347,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
     }
 
     /// A rehearsal: what would be fetched.
-    async fn tell_new(&mut self, new: &[u32], report: &mut MailboxReport) -> Result<(), ImapError> {
+    pub(crate) async fn tell_new(&mut self, new: &[u32], report: &mut MailboxReport) -> Result<(), ImapError> {
         for uids in new.chunks(self.options.described_messages_max.max(1) as usize) {
             for told in self.connection.describe(uids, Describe::Plainly).await?.into_values() {
                 report.fetched += 1;
@@ -390,13 +405,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
 
 impl Described {
     /// A message of which the server told nothing but that it is there.
-    fn unknown(uid: u32) -> Self {
-        Self { uid, told_bytes: None, received: None, flags: super::flags::FlagSet::default(), message_id: 0 }
+    pub(crate) fn unknown(uid: u32) -> Self {
+        Self { uid, told_bytes: None, received: None, flags: FlagSet::default(), message_id: 0 }
     }
 }
 
 /// The note as it stands while the mailbox is worked on.
-fn note_of(
+pub(crate) fn note_of(
     remote: &RemoteMailbox,
     selected: &Selected,
     stored: Option<&MailboxNote>,
@@ -411,6 +426,8 @@ fn note_of(
         local: mailbox.id,
         local_validity: mailbox.record.uid_validity,
         certain_before: stored.map_or(mailbox.record.uid_next, |stored| stored.certain_before),
+        local_name: stored.map_or_else(String::new, |stored| stored.local_name.clone()),
+        local_modseq: stored.map_or(0, |stored| stored.local_modseq),
     }
 }
 

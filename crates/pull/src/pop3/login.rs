@@ -10,6 +10,7 @@ use postrider_sasl::{ChannelBinding, ClientCredentials, ClientExchange, Mechanis
 use super::{
     Pull,
     client::{Client, failure, printable},
+    login_token::log_in_with_token,
 };
 use crate::{
     connect::{ConnectOptions, Connection},
@@ -23,6 +24,7 @@ pub(super) async fn log_in(
     pull: Pull<'_>,
     options: &ConnectOptions,
 ) -> Result<Client, PullError> {
+    pull.credential.check_privacy(pull.remote)?;
     let mut client = Client::new(connection, pull.options.limits.clone());
     match client.reply().await? {
         Reply::Ok(_) => {}
@@ -61,7 +63,10 @@ async fn begin_tls(mut client: Client, pull: Pull<'_>, options: &ConnectOptions)
 }
 
 async fn authenticate(client: &mut Client, pull: Pull<'_>) -> Result<(), PullError> {
-    let Credential::Password(password) = pull.credential;
+    let password = match pull.credential {
+        Credential::Password(password) => password,
+        Credential::OAuth2(tokens) => return log_in_with_token(client, pull.remote, tokens).await,
+    };
     let user = &pull.remote.user;
     let binding = client.connection.channel_binding();
     if let Some(mechanism) = strongest(client, &binding) {

@@ -14,6 +14,7 @@
 mod client;
 mod fetch;
 mod login;
+mod login_token;
 mod maildrop;
 mod memory;
 mod remove;
@@ -24,14 +25,16 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use postrider_store::{Account, MailboxId};
 
 use crate::{
+    backup::Backups,
     connect::{ConnectOptions, connect},
     error::PullError,
     observer::Observer,
+    persevere::persevere,
     remote::{Credential, Remote},
     report::Report,
 };
@@ -46,6 +49,16 @@ pub enum Mode {
     Delete,
     /// They are removed there so many days after they were first seen.
     KeepDays(u32),
+}
+
+/// When a message that is due may be removed there.
+#[derive(Debug, Clone, Default)]
+pub enum Removal {
+    /// As soon as it is surely here.
+    #[default]
+    AtOnce,
+    /// When it is surely here and a backup holds it, too. Until then it stays, and every run asks again.
+    AfterBackup(Arc<dyn Backups>),
 }
 
 /// What is compared after fetching.
@@ -75,6 +88,8 @@ pub enum Action {
 pub struct Options {
     /// What happens to messages there.
     pub mode: Mode,
+    /// When those that are due there may be removed.
+    pub removal: Removal,
     /// What is compared.
     pub verify: Verify,
     /// Whether anything is done.
@@ -152,6 +167,11 @@ pub struct Pull<'a> {
 /// # Errors
 /// When it could not begin: no connection, no login. What ends a run later stands in [`Report::ended_early`].
 pub async fn pull(pull: Pull<'_>, options: &ConnectOptions) -> Result<Report, PullError> {
+    persevere(options.backoff, &options.stop, pull.observer, || pull_once(pull, options)).await
+}
+
+/// The same over one connection.
+async fn pull_once(pull: Pull<'_>, options: &ConnectOptions) -> Result<Report, PullError> {
     let connection = connect(pull.remote, options).await?;
     let client = login::log_in(connection, pull, options).await?;
     run::run(client, pull).await

@@ -110,6 +110,9 @@ impl Run<'_> {
         let mut located = Located::of(self.pull.account, self.pull.mailbox).await?;
         let unknown: BTreeSet<u32> = unknown.iter().map(|message| message.number.0).collect();
         let bytes_max = self.pull.options.limits.message_bytes_max;
+        let known = self.messages.iter().filter_map(|message| self.remembered(message));
+        let due = known.filter(|remembered| is_due(self.pull, remembered)).map(|remembered| remembered.hash);
+        let held = self.held_by_backup(due.collect()).await.map(Result::unwrap_or_default);
         for message in &self.messages {
             let size = message.octets.map_or(String::from("size not told"), |octets| format!("{octets} octets"));
             let what = match self.remembered(message) {
@@ -120,6 +123,9 @@ impl Run<'_> {
                 }
                 None => match (&message.unique_id, self.pull.options.mode) {
                     (None, _) => String::from("would be fetched to see whether it is here (it has no unique id)"),
+                    (_, Mode::Delete) if held.is_some() => {
+                        String::from("would be fetched (not seen before), then removed there once a backup holds it")
+                    }
                     (_, Mode::Delete) => String::from("would be fetched (not seen before), then removed there"),
                     (_, _) => String::from("would be fetched (not seen before)"),
                 },
@@ -128,6 +134,9 @@ impl Run<'_> {
                     _ => String::from("was fetched before; would stay there"),
                 },
                 Some(remembered) => match located.holds(remembered.hash, remembered.size).await? {
+                    true if held.as_ref().is_some_and(|held| !held.contains(&remembered.hash)) => String::from(
+                        "was fetched before and is here, read back and found right; would stay there until a backup holds it",
+                    ),
                     true => String::from(
                         "was fetched before and is here, read back and found right; would be removed there",
                     ),

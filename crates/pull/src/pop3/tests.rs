@@ -1,6 +1,8 @@
 //! Runs against a server that reads from a script: `S:` is what it says, `C:` what it must be told, `S| ` an escape for
 //! octets that are no text (`\0`, `\n` alone, `\xFF`), and `#close` ends the connection.
 
+mod manners;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

@@ -24,9 +24,12 @@ impl<S: Stream> Session<S> {
         encode_reply(&mut self.out, 354, None, &["Send the message, end with a dot on a line of its own"]);
         let limit = self.service.message_bytes_max();
         let mut reader = DataReader::new(limit);
+        self.transport.expect_message();
         loop {
             let input = self.transport.input();
-            let used = reader.push(input, content.bytes_mut());
+            let bytes = content.bytes_mut();
+            bytes.reserve(input.len());
+            let used = reader.push(input, bytes);
             input.advance(used);
             match reader.is_too_large() {
                 true => content.set_too_large(),

@@ -11,7 +11,7 @@ use crate::{
     flags::KEYWORD_BYTES_MAX,
     identifier::{MailboxId, Uid, UidValidity},
     message::NewMessage,
-    record::ChangeKind,
+    record::{ChangeKind, MailboxRecord},
     snapshot::Entry,
     uid_set::UidSet,
 };
@@ -21,9 +21,16 @@ use crate::{
 pub struct Appended {
     /// The mailbox's UIDVALIDITY.
     pub uid_validity: UidValidity,
-    /// The messages' UIDs, in their order.
+    /// The messages' UIDs: the n-th message has the n-th of them.
     pub uids: UidSet,
+    /// How many messages got the UID that they wished for.
+    pub uids_kept: u32,
+    /// How many messages kept the unique-id that they brought.
+    pub unique_ids_kept: u32,
 }
+
+/// The largest UID or UIDVALIDITY that is taken over from elsewhere: enough are left to go on from there.
+pub(crate) const KEPT_MAX: u32 = u32::MAX - (1 << 24);
 
 pub(crate) struct Append {
     pub(crate) mailbox: MailboxId,
@@ -42,17 +49,22 @@ impl Change for Append {
         }
         let record = &draft.mailbox(self.mailbox)?.record;
         let uid_validity = record.uid_validity;
-        let first = uids_for(record.uid_next, self.messages.len())?;
+        let uids = choose_uids(record, &self.messages)?;
         let mut keywords = record.keywords.clone();
         let flags =
             self.messages.iter().map(|message| intern(&mut keywords, &message.flags)).collect::<Result<Vec<_>, _>>()?;
         draft.read_for_adding(&self.messages).await?;
+        draft.read_for_unique_ids(self.mailbox, &self.messages).await?;
 
         let modseq = draft.next_modseq();
-        let saved = draft.now;
+        let (mut uids_kept, mut unique_ids_kept) = (0, 0);
         let mut rows = Vec::with_capacity(self.messages.len());
-        for ((message, flags), uid) in self.messages.iter().zip(flags).zip(first.0..) {
-            let uid = Uid(uid);
+        for ((message, flags), uid) in self.messages.iter().zip(flags).zip(uids) {
+            let saved = message.saved.unwrap_or(draft.now);
+            uids_kept += u32::from(message.uid == Some(uid));
+            if let Some(unique_id) = &message.unique_id {
+                unique_ids_kept += u32::from(draft.set_unique_id(self.mailbox, uid, unique_id)?);
+            }
             let (email, blob) = draft.add_email(message, self.mailbox, uid);
             let (size, received) = (message.raw.len() as u32, message.received);
             let ends_with_crlf = message.raw.ends_with(b"\r\n");
@@ -63,15 +75,31 @@ impl Change for Append {
         let uids: UidSet = rows.iter().map(|row| row.uid).collect();
         draft.log(modseq, self.mailbox, ChangeKind::Added, uids.clone());
         draft.write_notes(&self.notes);
-        Ok(Appended { uid_validity, uids })
+        Ok(Appended { uid_validity, uids, uids_kept, unique_ids_kept })
     }
 }
 
-/// The first of `count` new UIDs; they may not run over the end of 32 bits.
-pub(crate) fn uids_for(next: Uid, count: usize) -> Result<Uid, StoreError> {
-    let fits = u32::try_from(count).ok().and_then(|count| next.0.checked_add(count)).is_some();
-    if fits { Ok(next) } else { Err(StoreError::Limit("the mailbox has no UIDs left; move its messages to a new one")) }
+/// The UIDs of new messages, ascending: those that they wish for where that is possible.
+fn choose_uids(record: &MailboxRecord, messages: &[NewMessage]) -> Result<Vec<Uid>, StoreError> {
+    let mut next = record.uid_next;
+    let mut uids = Vec::with_capacity(messages.len());
+    for message in messages {
+        let wished = message.uid.filter(|wished| *wished >= next && wished.0 <= KEPT_MAX);
+        let uid = wished.unwrap_or(next.max(record.uid_floor));
+        next = Uid(uid.0.checked_add(1).ok_or(NO_UIDS_LEFT)?);
+        uids.push(uid);
+    }
+    Ok(uids)
 }
+
+/// The first of `count` new UIDs in a row; they may not run over the end of 32 bits.
+pub(crate) fn uids_for(record: &MailboxRecord, count: usize) -> Result<Uid, StoreError> {
+    let next = record.uid_next.max(record.uid_floor);
+    let fits = u32::try_from(count).ok().and_then(|count| next.0.checked_add(count)).is_some();
+    if fits { Ok(next) } else { Err(NO_UIDS_LEFT) }
+}
+
+const NO_UIDS_LEFT: StoreError = StoreError::Limit("the mailbox has no UIDs left; move its messages to a new one");
 
 /// The bits of flags in a mailbox's table of keywords, new ones being added.
 pub(crate) fn intern(keywords: &mut crate::KeywordTable, flags: &[Flag]) -> Result<crate::FlagBits, StoreError> {

@@ -62,17 +62,14 @@ pub(crate) async fn copy_rows(
     let source_keywords = draft.mailbox(from)?.record.keywords.clone();
     let destination = &draft.mailbox(to)?.record;
     let uid_validity = destination.uid_validity;
-    let first = uids_for(destination.uid_next, rows.len())?;
+    let first = uids_for(destination, rows.len())?;
     if rows.is_empty() {
         return Ok(Copied { uid_validity, source: UidSet::new(), destination: UidSet::new() });
     }
-    // The two mailboxes number their keywords each in its own way.
     let mut keywords = destination.keywords.clone();
-    let used = rows.iter().fold(FlagBits::NONE, |bits, row| bits.union(row.flags));
-    let mut translation: Vec<(FlagBits, FlagBits)> = Vec::new();
-    for position in used.keyword_positions() {
-        let bit = FlagBits::keyword(position);
-        translation.push((bit, intern(&mut keywords, &source_keywords.flags(bit))?));
+    let mut translation = Translation::default();
+    for position in used_keywords(rows) {
+        translation.add(position, intern(&mut keywords, &source_keywords.flags(FlagBits::keyword(position)))?);
     }
     let modseq = draft.next_modseq();
     let saved = draft.now;
@@ -80,9 +77,7 @@ pub(crate) async fn copy_rows(
         .iter()
         .zip(first.0..)
         .map(|(row, uid)| {
-            let translated = translation.iter().filter(|(old, _)| row.flags.contains(*old));
-            let without = translation.iter().fold(row.flags, |flags, (old, _)| flags.without(*old));
-            let flags = translated.fold(without, |flags, (_, new)| flags.union(*new));
+            let flags = translation.of(row.flags);
             Entry { uid: Uid(uid), flags, modseq, saved, ..*row }
         })
         .collect();
@@ -100,4 +95,27 @@ pub(crate) async fn copy_rows(
     }
     draft.log(modseq, to, ChangeKind::Added, destination.clone());
     Ok(Copied { uid_validity, source, destination })
+}
+
+/// The positions of the keywords that messages have.
+pub(crate) fn used_keywords(rows: &[Entry]) -> impl Iterator<Item = usize> {
+    rows.iter().fold(FlagBits::NONE, |bits, row| bits.union(row.flags)).keyword_positions()
+}
+
+/// From one mailbox's keywords to another's: each numbers them in its own way.
+#[derive(Debug, Default)]
+pub(crate) struct Translation(Vec<(FlagBits, FlagBits)>);
+
+impl Translation {
+    /// The keyword at `position` is `bits` there.
+    pub(crate) fn add(&mut self, position: usize, bits: FlagBits) {
+        self.0.push((FlagBits::keyword(position), bits));
+    }
+
+    /// The same flags in the other mailbox.
+    pub(crate) fn of(&self, flags: FlagBits) -> FlagBits {
+        let translated = self.0.iter().filter(|(old, _)| flags.contains(*old));
+        let without = self.0.iter().fold(flags, |flags, (old, _)| flags.without(*old));
+        translated.fold(without, |flags, (_, new)| flags.union(*new))
+    }
 }

@@ -1,4 +1,4 @@
-//! Messages go for good.
+//! Messages go from a mailbox: for good, or, if the store is set so, to where they can be brought back from for a while.
 
 use crate::{
     FlagBits, change::Change, draft::Draft, error::StoreError, identifier::MailboxId, record::ChangeKind,
@@ -38,8 +38,8 @@ impl Change for Expunge {
         if rows.is_empty() {
             return Ok(UidSet::new());
         }
-        draft.remove_entries(self.mailbox, &rows).await?;
         let modseq = draft.next_modseq();
+        draft.expunge_entries(self.mailbox, &rows, modseq).await?;
         let uids: UidSet = rows.iter().map(|row| row.uid).collect();
         draft.log(modseq, self.mailbox, ChangeKind::Expunged, uids.clone());
         Ok(uids)

@@ -34,9 +34,10 @@ impl Change for CreateMailbox {
             return Err(StoreError::SpecialUseTaken);
         }
         for superior in missing_superiors(draft, &self.name, 1)? {
-            create(draft, &superior, SpecialUses::NONE);
+            create(draft, &superior);
         }
-        let id = create(draft, &self.name, self.special_use);
+        let id = create(draft, &self.name);
+        draft.mailbox_mut(id)?.record.special_use = self.special_use;
         if self.subscribe {
             draft.subscribe(&self.name, true);
         }
@@ -57,10 +58,9 @@ impl Change for DeleteMailbox {
         }
         let messages = draft.messages(self.mailbox).await?;
         let rows: Vec<Entry> = messages.iter().copied().collect();
-        draft.remove_entries(self.mailbox, &rows).await?;
-        draft.state.remove(self.mailbox);
-        draft.mailbox_removed(self.mailbox);
         let modseq = draft.next_modseq();
+        draft.expunge_entries(self.mailbox, &rows, modseq).await?;
+        draft.remove_mailbox(self.mailbox);
         let uids: UidSet = rows.iter().map(|row| row.uid).collect();
         draft.log(modseq, self.mailbox, ChangeKind::MailboxRemoved, uids);
         Ok(())
@@ -111,7 +111,7 @@ impl Change for RenameMailbox {
             draft.log(modseq, id, ChangeKind::Mailbox, UidSet::new());
         }
         for superior in missing {
-            create(draft, &superior, SpecialUses::NONE);
+            create(draft, &superior);
         }
         Ok(())
     }
@@ -123,32 +123,40 @@ async fn rename_inbox(draft: &mut Draft, inbox: MailboxId, name: &str) -> Result
     let messages = draft.messages(inbox).await?;
     let rows: Vec<Entry> = messages.iter().copied().collect();
     for superior in missing {
-        create(draft, &superior, SpecialUses::NONE);
+        create(draft, &superior);
     }
-    let to = create(draft, name, SpecialUses::NONE);
+    let to = create(draft, name);
     copy_rows(draft, inbox, &rows, to, Transfer::Move).await.map(drop)
 }
 
-fn create(draft: &mut Draft, name: &str, special_use: SpecialUses) -> MailboxId {
-    let id = MailboxId(draft.state.record.mailbox_next);
-    draft.state.record.mailbox_next += 1;
+/// Makes a mailbox, which has to be possible.
+pub(crate) fn create(draft: &mut Draft, name: &str) -> MailboxId {
     // RFC 9051 §2.3.1.1: a name that comes back must come back with a larger value; the clock alone may stand still.
     // A clock that is beyond all years of 32 bits is not asked.
     let clock = u32::try_from(draft.now).unwrap_or(0);
     let uid_validity = clock.max(draft.state.record.uid_validity_last.saturating_add(1)).max(1);
-    draft.state.record.uid_validity_last = uid_validity;
+    create_with(draft, name, UidValidity(uid_validity))
+}
+
+/// Makes a mailbox with a UIDVALIDITY, which has to be possible.
+pub(crate) fn create_with(draft: &mut Draft, name: &str, uid_validity: UidValidity) -> MailboxId {
+    let id = MailboxId(draft.state.record.mailbox_next);
+    draft.state.record.mailbox_next += 1;
+    draft.state.record.uid_validity_last = draft.state.record.uid_validity_last.max(uid_validity.0);
     let modseq = draft.next_modseq();
     let mut mailbox = Mailbox::new(
         id,
         MailboxRecord {
             name: name.to_owned(),
-            uid_validity: UidValidity(uid_validity),
+            uid_validity,
             uid_next: Uid(1),
             highest_modseq: modseq,
             recent_from: Uid(1),
-            special_use,
+            special_use: SpecialUses::NONE,
             counts: Counts::default(),
             rows_open: 0,
+            uid_floor: Uid(1),
+            unique_ids: 0,
             keywords: KeywordTable::default(),
         },
     );
@@ -160,7 +168,7 @@ fn create(draft: &mut Draft, name: &str, special_use: SpecialUses) -> MailboxId 
 
 /// Names above `name` that no mailbox has, the topmost first (RFC 9051 §6.3.4 has them made too). There must be room for
 /// mailboxes of these names and for `others` more.
-fn missing_superiors(draft: &Draft, name: &str, others: usize) -> Result<Vec<String>, StoreError> {
+pub(crate) fn missing_superiors(draft: &Draft, name: &str, others: usize) -> Result<Vec<String>, StoreError> {
     let missing: Vec<String> = name
         .match_indices(SEPARATOR)
         .filter_map(|(end, _)| name.get(..end))

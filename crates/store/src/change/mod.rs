@@ -6,9 +6,13 @@ pub(crate) mod expunge;
 pub(crate) mod load;
 pub(crate) mod mailbox;
 pub(crate) mod note;
+pub(crate) mod origin;
+pub(crate) mod raise;
 pub(crate) mod rebuild;
 pub(crate) mod store_flags;
 pub(crate) mod subscribe;
+pub(crate) mod sweep;
+pub(crate) mod undelete;
 
 use std::future::Future;
 

@@ -53,8 +53,9 @@ pub struct World {
 }
 
 impl World {
+    /// One that lets expunged messages go at once.
     pub async fn new() -> Self {
-        Self::with(StoreOptions::default()).await
+        Self::with(StoreOptions { expunged_kept_seconds: 0, ..StoreOptions::default() }).await
     }
 
     pub async fn with(options: StoreOptions) -> Self {

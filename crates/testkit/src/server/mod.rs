@@ -145,6 +145,15 @@ impl ServerUnderTest {
     /// When it does not start.
     #[must_use]
     pub fn start_kind(kind: ServerKind, binary: &str, locals: &[&str]) -> Self {
+        Self::start_with(kind, binary, locals, "")
+    }
+
+    /// Starts this server with more lines at the end of its configuration.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with(kind: ServerKind, binary: &str, locals: &[&str], settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("postrider-test-").tempdir().unwrap();
         let accounts = locals.iter().map(|local| Account::new(local)).collect();
         let mut server =
@@ -156,8 +165,19 @@ impl ServerUnderTest {
             ServerKind::Dovecot => dovecot::prepare(&server),
             ServerKind::Postrider => postrider::prepare(&server),
         }
+        server.configure(settings);
         server.start_again();
         server
+    }
+
+    /// Adds lines to the end of its configuration; they hold from its next start on.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn configure(&self, settings: &str) {
+        let mut text = fs::read_to_string(self.configuration_file()).unwrap();
+        text.push_str(settings);
+        fs::write(self.configuration_file(), text).unwrap();
     }
 
     /// Which server it is.
@@ -193,6 +213,25 @@ impl ServerUnderTest {
         self.folder.path().join("certificate.pem")
     }
 
+    /// Its configuration.
+    #[must_use]
+    pub fn configuration_file(&self) -> PathBuf {
+        self.folder.path().join(match self.kind {
+            ServerKind::Dovecot => "dovecot.conf",
+            ServerKind::Postrider => "postrider.toml",
+        })
+    }
+
+    /// The folder in which it keeps what must not be lost: postrider's `data`, with everything; of Dovecot, the home of one
+    /// account's mail.
+    #[must_use]
+    pub fn data_folder(&self, local: &str) -> PathBuf {
+        match self.kind {
+            ServerKind::Dovecot => self.folder.path().join("mail").join(&self.account(local).address),
+            ServerKind::Postrider => self.folder.path().join("data"),
+        }
+    }
+
     /// An empty folder for a program's configuration and mail; it goes with the server.
     ///
     /// # Panics
@@ -223,6 +262,26 @@ impl ServerUnderTest {
             }
         };
         parents.iter().filter(|(process, _)| belongs(*process)).map(|(process, _)| resident_bytes_of(*process)).sum()
+    }
+
+    /// The most memory, in bytes, that the server's first process had resident since its start or since
+    /// [`forget_peak`](Self::forget_peak), mapped files included.
+    ///
+    /// # Panics
+    /// When it is not running.
+    #[must_use]
+    pub fn peak_bytes(&self) -> u64 {
+        let process = self.child.as_ref().expect("a running server").id();
+        status_field(process, "VmHWM:").expect("a process that runs") * 1024
+    }
+
+    /// Lets the count of [`peak_bytes`](Self::peak_bytes) begin anew (proc(5): 5 in `clear_refs`).
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn forget_peak(&self) {
+        let process = self.child.as_ref().expect("a running server").id();
+        fs::write(format!("/proc/{process}/clear_refs"), "5").unwrap();
     }
 
     /// Stops the server in good order and starts it on the same store and ports.

@@ -58,7 +58,7 @@ impl Demo {
                 started.advise("choose other ports with --port-offset, as in: postrider demo --port-offset 2000")?;
             output::text(&instructions::text(&config, server.listening()))?;
             output::line("postrider: ready")?;
-            server.run_until_signal(|| Ok(())).await
+            server.run_until_signal(|| Ok(None)).await
         })
     }
 }
@@ -84,6 +84,7 @@ fn config(data: PathBuf, offset: u16) -> Config {
         submissions: at(465),
         smtp: at(25),
         lmtp: at(24),
+        metrics: Vec::new(),
     };
     Config {
         hostname: Some("localhost".to_owned()),

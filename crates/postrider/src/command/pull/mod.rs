@@ -1,13 +1,20 @@
 //! `postrider pull`: mail from another server into an account.
 
+mod authorize;
+pub(super) mod found;
 mod password;
 mod show;
+mod status;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::{Args, ValueEnum};
-use postrider_pull::{Fingerprint, Protocol, Remote};
+use clap::{Args, Subcommand, ValueEnum};
+use postrider_pull::{Fingerprint, Protocol, Remote, Trust};
 
 use self::password::PasswordSource;
 use super::{
@@ -19,7 +26,8 @@ use super::{
 };
 use crate::{
     advice::Advise,
-    pull::{Comparison, Follow, ImapWish, Pop3Wish, PullAnswer, PullWish, Secret, Stay, TrustWish},
+    config::Rate,
+    pull::{Comparison, Follow, ImapWish, Manners, Pop3Wish, PullAnswer, PullWish, RemovalWish, Stay, TrustWish},
 };
 
 const EXAMPLES: &str = "\
@@ -38,8 +46,12 @@ Examples:
     postrider pull pop3s://alice@mail.example.org --into alice@example.com --delete --verify=content
   Every night, from cron, with the password from a file that only you can read:
     postrider pull pop3s://alice@mail.example.org --into alice@example.com --keep-days 30 --password-file ~/.alice-password
+  With OAuth 2.0, set up once with `postrider pull authorize`:
+    postrider pull imaps://alice@gmail.com@imap.gmail.com --into alice@example.com --oauth2-file ~/.alice-oauth2
   All folders of an IMAP account:
     postrider pull imaps://alice@mail.example.org --into alice@example.com
+  The same, and what changes here goes there, too:
+    postrider pull imaps://alice@mail.example.org --into alice@example.com --mode sync
 
 It was interrupted? Give the same command again: it goes on where it stopped. Nothing comes twice, nothing is lost.
 
@@ -50,13 +62,16 @@ Exit status: 0 all is here, 1 something is missing or was left undone, or the ru
 /// Remembers what was fetched, so that it can be run as often as you like. Mail is removed on the other server only if you
 /// ask for it, and only after it was stored here, read back and compared. Works while the server runs.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Pull {
-    /// Where the mail is, as in pop3s://alice@mail.example.org
-    url: String,
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Where the mail is, as in pop3s://alice@mail.example.org; or an address, whose server is then looked for
+    #[arg(required = true)]
+    url: Option<String>,
     /// The address of the account here that gets the mail
-    #[arg(long, value_name = "ACCOUNT")]
-    into: String,
+    #[arg(long, value_name = "ACCOUNT", required = true)]
+    into: Option<String>,
     /// Say what would be fetched and removed, and why, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -73,7 +88,33 @@ pub struct Pull {
     #[command(flatten)]
     password: PasswordSource,
     #[command(flatten)]
+    find: found::FindFlags,
+    #[command(flatten)]
     trust: TrustFlags,
+    #[command(flatten)]
+    manners: MannersFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Set up access with OAuth 2.0 and keep it in a file
+    Authorize(Box<authorize::Authorize>),
+    /// Tell how the [[pull]] entries of the running server are doing
+    Status(status::Status),
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Manners")]
+struct MannersFlags {
+    /// Bytes per second, sent and received, as in 500K or 2M
+    #[arg(long, value_name = "RATE")]
+    max_rate: Option<Rate>,
+    /// IMAP: do not compress, even where the server offers it
+    #[arg(long)]
+    no_compress: bool,
+    /// Tries in a row that bring nothing before it is given up [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    tries: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,12 +134,21 @@ struct Pop3Flags {
     /// Leave all mail there (the default)
     #[arg(long)]
     keep: bool,
-    /// Remove mail there once it is surely here
-    #[arg(long, conflicts_with = "keep")]
-    delete: bool,
+    /// Remove mail there once it is surely here; `--delete=after-backup` once a verified backup holds it, too
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "now", value_name = "WHEN",
+        conflicts_with = "keep")]
+    delete: Option<Delete>,
     /// Remove mail there so many days after it was first seen
-    #[arg(long, value_name = "DAYS", conflicts_with_all = ["keep", "delete"])]
+    #[arg(long, value_name = "DAYS", conflicts_with = "keep")]
     keep_days: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Delete {
+    /// Once it is surely here
+    Now,
+    /// Once a verified backup holds it, too
+    AfterBackup,
 }
 
 #[derive(Debug, Args)]
@@ -107,7 +157,7 @@ struct ImapFlags {
     /// What becomes of changes there [default: archive]
     #[arg(long, value_enum, value_name = "MODE")]
     mode: Option<ImapMode>,
-    /// Agree that many messages at once, or whole mailboxes, are removed here because they vanished there
+    /// Agree that many messages at once, or whole mailboxes, are removed on one side because they are gone from the other
     #[arg(long)]
     yes: bool,
     /// Fetch only mailboxes of this name; * stands for anything. May be given several times
@@ -124,6 +174,8 @@ enum ImapMode {
     Archive,
     /// An exact copy: flags are as there, and what was removed there goes here, too
     Mirror,
+    /// Both sides follow each other: what is new, changed or removed here goes there, too
+    Sync,
 }
 
 #[derive(Debug, Args)]
@@ -139,14 +191,24 @@ struct TrustFlags {
 
 impl Pull {
     pub fn run(self, place: &Place) -> Result<ExitCode> {
+        let (url, into) = match (self.action, self.url, self.into) {
+            (Some(Action::Authorize(authorize)), _, _) => return authorize.run(),
+            (Some(Action::Status(status)), _, _) => return status.run(place).map(|()| ExitCode::SUCCESS),
+            (None, Some(url), Some(into)) => (url, into),
+            (None, _, _) => bail!("a URL and --into are needed"),
+        };
         let form = self.form.form();
         // Everything that can be wrong is looked at before anybody is asked for a password.
-        let remote: Remote = self.url.parse()?;
-        let account = checked_address(&self.into)?;
+        let account = checked_address(&into)?;
+        let remote: Remote = match found::is_address(&url) {
+            true => self.find.remote(&url, self.trust.for_search()?, form)?,
+            false => url.parse()?,
+        };
         match remote.protocol {
-            Protocol::Pop3 => self.imap.refuse_for_pop3()?,
+            Protocol::Pop3 => self.imap.refuse_for_pop3().and_then(|()| self.pop3.refuse_contradictions())?,
             Protocol::Imap => self.pop3.refuse_for_imap()?,
         }
+        let (password, oauth2) = self.password.credential(&remote)?;
         let wish = PullWish {
             account,
             dry_run: self.dry_run,
@@ -157,8 +219,10 @@ impl Pull {
             trust: self.trust.wish()?,
             pop3: self.pop3.wish(),
             imap: self.imap.wish(),
-            password: Secret::new(self.password.read(&remote)?),
-            url: self.url,
+            password,
+            oauth2,
+            manners: self.manners.wish(),
+            url: remote.to_string(),
         };
         let mut display = Display::new(form);
         let answer: PullAnswer = block_on(async {
@@ -185,17 +249,28 @@ impl Pull {
 impl Pop3Flags {
     fn wish(&self) -> Pop3Wish {
         let stay = match (self.delete, self.keep_days) {
-            (true, _) => Stay::Never,
-            (false, Some(days)) => Stay::Days(days),
-            (false, None) => Stay::Always,
+            (_, Some(days)) => Stay::Days(days),
+            (Some(_), None) => Stay::Never,
+            (None, None) => Stay::Always,
         };
-        Pop3Wish { mailbox: self.mailbox.clone(), stay }
+        let removal = match self.delete {
+            Some(Delete::AfterBackup) => RemovalWish::AfterBackup,
+            Some(Delete::Now) | None => RemovalWish::AtOnce,
+        };
+        Pop3Wish { mailbox: self.mailbox.clone(), stay, removal }
+    }
+
+    fn refuse_contradictions(&self) -> Result<()> {
+        if self.delete == Some(Delete::Now) && self.keep_days.is_some() {
+            bail!("--delete and --keep-days exclude one another; with --delete=after-backup they go together");
+        }
+        Ok(())
     }
 
     fn refuse_for_imap(&self) -> Result<()> {
-        if self.delete || self.keep_days.is_some() {
+        if self.delete.is_some() || self.keep_days.is_some() {
             let refused: Result<()> = Err(anyhow!("mail is removed on the other server by POP3 only, not by IMAP"));
-            return refused.advise("leave --delete and --keep-days out; a pull by IMAP changes nothing there");
+            return refused.advise("leave --delete and --keep-days out; by IMAP only --mode sync changes anything there");
         }
         if self.mailbox.is_some() {
             bail!("--mailbox is for POP3; by IMAP every mailbox there has its own here");
@@ -209,6 +284,7 @@ impl ImapFlags {
         let follow = match self.mode {
             None | Some(ImapMode::Archive) => Follow::Archive,
             Some(ImapMode::Mirror) => Follow::Mirror,
+            Some(ImapMode::Sync) => Follow::Sync,
         };
         ImapWish { follow, yes: self.yes, include: self.include.clone(), exclude: self.exclude.clone() }
     }
@@ -223,7 +299,29 @@ impl ImapFlags {
     }
 }
 
+impl MannersFlags {
+    fn wish(&self) -> Manners {
+        Manners {
+            bytes_per_second_max: self.max_rate.map(|rate| rate.0),
+            uncompressed: self.no_compress,
+            tries_max: self.tries,
+        }
+    }
+}
+
+/// Whose certificates are believed, if those of a file may be.
+pub(super) fn trust_in(ca_file: Option<&Path>) -> Result<Trust> {
+    let Some(path) = ca_file else { return Ok(Trust::System) };
+    let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Trust::Authorities { path: path.to_owned(), pem })
+}
+
 impl TrustFlags {
+    /// Whose certificates are believed while a server is looked for; a pinned one is the mail server's.
+    fn for_search(&self) -> Result<Trust> {
+        trust_in(self.ca_file.as_deref())
+    }
+
     fn wish(&self) -> Result<TrustWish> {
         if let Some(fingerprint) = self.fingerprint {
             return Ok(TrustWish::Pinned(fingerprint.to_string()));

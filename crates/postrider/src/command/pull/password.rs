@@ -1,4 +1,7 @@
-//! The password for the other server: from a command, a file, standard input, the environment, or the person at the terminal.
+//! The password for the other server: from a command, a file, standard input, the environment, or the person at the terminal. Or
+//! what stands in a password's place: access tokens.
+//!
+//! A command goes to the shell as it was given; nothing of the server's or the user's name is put into it.
 
 use std::{
     env, fs,
@@ -11,7 +14,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use postrider_pull::Remote;
 
-use crate::advice::Advise;
+use crate::{
+    advice::Advise,
+    command::absolute,
+    pull::{OAuth2Wish, Secret},
+};
 
 /// The variable that may hold the password.
 const VARIABLE: &str = "POSTRIDER_PULL_PASSWORD";
@@ -30,10 +37,33 @@ pub struct PasswordSource {
     /// Take the first line of standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Log in with OAuth 2.0: this file has the authorization, as `postrider pull authorize` made it
+    #[arg(long, value_name = "FILE")]
+    oauth2_file: Option<PathBuf>,
+    /// Log in with OAuth 2.0: run this, by the shell, and take the first line that it prints for an access token
+    #[arg(long, value_name = "COMMAND")]
+    oauth2_token_command: Option<String>,
 }
 
 impl PasswordSource {
-    pub fn read(&self, remote: &Remote) -> Result<String> {
+    /// What to log in with: a password, or access tokens and an empty one.
+    pub fn credential(&self, remote: &Remote) -> Result<(Secret, Option<OAuth2Wish>)> {
+        let oauth2 = match (&self.oauth2_file, &self.oauth2_token_command) {
+            // Whoever does the work may have another working folder.
+            (Some(file), _) => OAuth2Wish::File(absolute(file)?),
+            (None, Some(command)) => {
+                let token = printed_by(command)?;
+                if token.is_empty() {
+                    bail!("the command printed no access token");
+                }
+                OAuth2Wish::Token(Secret::new(token))
+            }
+            (None, None) => return Ok((Secret::new(self.read(remote)?), None)),
+        };
+        Ok((Secret::default(), Some(oauth2)))
+    }
+
+    fn read(&self, remote: &Remote) -> Result<String> {
         let password = if let Some(command) = &self.password_command {
             printed_by(command)?
         } else if let Some(file) = &self.password_file {

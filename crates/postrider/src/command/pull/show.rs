@@ -36,6 +36,9 @@ fn pop3(outcome: &Pop3Outcome, dry_run: bool) -> Vec<String> {
     if outcome.removed_there > 0 {
         lines.push(format!("{} removed there", messages(outcome.removed_there)));
     }
+    if outcome.waiting_for_backup > 0 {
+        lines.push(waiting(outcome.waiting_for_backup));
+    }
     lines.extend(told("NOT FETCHED", &outcome.not_fetched));
     lines.extend(told("not removed there", &outcome.not_removed));
     if let Some(verified) = &outcome.verified {
@@ -67,7 +70,12 @@ fn imap(outcome: &ImapOutcome, dry_run: bool) -> Vec<String> {
     let did = if dry_run { "would be fetched" } else { "fetched" };
     let count = outcome.mailboxes.len();
     let mailboxes = if count == 1 { String::from("1 mailbox") } else { format!("{count} mailboxes") };
-    lines.push(format!("{mailboxes}: {} {did}, {} bytes received", messages(outcome.fetched), outcome.bytes_received));
+    let mut line =
+        format!("{mailboxes}: {} {did}, {} bytes received", messages(outcome.fetched), outcome.bytes_received);
+    if outcome.uploaded > 0 {
+        line.push_str(&format!(", {} {}", messages(outcome.uploaded), if dry_run { "would be sent" } else { "sent" }));
+    }
+    lines.push(line);
     lines
 }
 
@@ -79,6 +87,9 @@ fn mailbox(mailbox: &MailboxOutcome) -> Vec<String> {
         (mailbox.flags_changed, "with other flags"),
         (mailbox.vanished, "vanished there"),
         (mailbox.removed, "removed here"),
+        (mailbox.uploaded, "sent"),
+        (mailbox.flags_changed_there, "with other flags there"),
+        (mailbox.removed_there, "removed there"),
         (mailbox.verified, "verified"),
     ] {
         if count > 0 {
@@ -93,6 +104,13 @@ fn mailbox(mailbox: &MailboxOutcome) -> Vec<String> {
 
 fn told<'a>(what: &'a str, left: &'a [Left]) -> impl Iterator<Item = String> + 'a {
     left.iter().map(move |left| format!("{what}: {}: {}", left.message, left.reason))
+}
+
+fn waiting(count: u64) -> String {
+    match count {
+        1 => "1 message stays there until a backup holds it".to_owned(),
+        _ => format!("{count} messages stay there until a backup holds them"),
+    }
 }
 
 fn messages(count: u64) -> String {

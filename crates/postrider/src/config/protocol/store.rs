@@ -22,6 +22,9 @@ pub struct Store {
     pub mailbox_levels_max: usize,
     /// Changes an account remembers. A mail program that was away for longer is told more than it strictly needs.
     pub changes_kept_max: u64,
+    /// Seconds for which expunged messages, and those of deleted mailboxes, are kept out of sight so that `postrider undelete`
+    /// can bring them back; they do not count against a quota. 0 lets them go at once, those that are kept already too.
+    pub expunged_kept_seconds: u64,
     /// Accounts that stay in memory after their last session ended.
     pub accounts_resident_max: usize,
     /// Bytes of memory for what was gathered of messages to sort, thread and search them, all accounts together. Where it
@@ -51,6 +54,7 @@ impl Default for Store {
             mailbox_name_bytes_max: store.mailbox_name_bytes_max,
             mailbox_levels_max: store.mailbox_levels_max,
             changes_kept_max: store.changes_kept_max,
+            expunged_kept_seconds: store.expunged_kept_seconds,
             accounts_resident_max: store.accounts_resident_max,
             digest_bytes_max: store.digest_bytes_max,
             map_bytes_max: engine.map_bytes_max,
@@ -73,6 +77,7 @@ impl Store {
             mailbox_name_bytes_max: self.mailbox_name_bytes_max,
             mailbox_levels_max: self.mailbox_levels_max,
             changes_kept_max: self.changes_kept_max,
+            expunged_kept_seconds: self.expunged_kept_seconds,
             accounts_resident_max: self.accounts_resident_max,
             digest_bytes_max: self.digest_bytes_max,
             mime: message.limits(),

@@ -1,10 +1,14 @@
-//! Sessions with a server that follows a script: `C:` is what it must hear, `S:` what it says, `<name>` a literal.
+//! Sessions with a server that follows a script: `C:` is what it must hear, `S:` what it says, `<name>` a literal,
+//! `@name` the literal without its announcement.
 
 mod faults;
 mod following;
 mod login;
+mod migrate;
+mod login_token;
 mod places;
 mod script;
+mod sync;
 
 use std::sync::Arc;
 
@@ -15,16 +19,16 @@ use super::options::ImapPullOptions;
 use super::report::ImapReport;
 use super::{ImapConnection, ImapConnectionOptions, RemoteKey, run};
 use crate::observer::Silent;
-use script::Script;
+pub(super) use script::Script;
 
 /// An account in memory that fetches.
-struct World {
+pub(super) struct World {
     account: Arc<Account>,
     options: ImapPullOptions,
 }
 
 impl World {
-    async fn new(options: ImapPullOptions) -> Self {
+    pub(super) async fn new(options: ImapPullOptions) -> Self {
         let engine = Arc::new(MemoryEngine::new());
         let store = Store::open(engine, StoreOptions::default(), system_now()).await.unwrap();
         store.create_account(AccountId(1)).await.unwrap();
@@ -32,7 +36,7 @@ impl World {
     }
 
     /// Runs against a script that begins when somebody is logged in.
-    async fn run(&self, script: &Script<'_>) -> ImapReport {
+    pub(super) async fn run(&self, script: &Script<'_>) -> ImapReport {
         let (stream, server) = script.play();
         let settings = ImapConnectionOptions {
             wait: std::time::Duration::from_millis(1),
@@ -49,7 +53,7 @@ impl World {
     }
 
     /// UID, content and flags of each message in a mailbox here.
-    async fn messages(&self, name: &str) -> Vec<(u32, String, String)> {
+    pub(super) async fn messages(&self, name: &str) -> Vec<(u32, String, String)> {
         let id = self.account.state().find(name).unwrap_or_else(|| panic!("{name} is there")).id;
         let mailbox = self.account.mailbox(id).await.unwrap();
         let mut found = Vec::new();

@@ -4,15 +4,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 /// A conversation written down.
-pub(super) struct Script<'a> {
-    pub(super) text: &'a str,
+pub(in crate::imap) struct Script<'a> {
+    pub(in crate::imap) text: &'a str,
     /// Literals by their names.
-    pub(super) literals: &'a [(&'a str, &'a [u8])],
+    pub(in crate::imap) literals: &'a [(&'a str, &'a [u8])],
 }
 
 impl Script<'_> {
     /// Plays the server's part; the stream is the client's end.
-    pub(super) fn play(&self) -> (DuplexStream, JoinHandle<()>) {
+    pub(in crate::imap) fn play(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(1 << 16);
         let lines: Vec<(bool, Vec<u8>)> =
             self.text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| self.line(line)).collect();
@@ -21,7 +21,11 @@ impl Script<'_> {
 
     /// Whether the server says it, and its octets.
     fn line(&self, line: &str) -> (bool, Vec<u8>) {
-        let (side, text) = line.split_at(3);
+        let (side, text) = line.split_at(3.min(line.len()));
+        if let Some(name) = text.strip_prefix('@') {
+            let (_, content) = self.literals.iter().find(|(known, _)| *known == name).expect("a literal of that name");
+            return (side == "S: ", [content, b"\r\n".as_slice()].concat());
+        }
         let mut octets = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('<') {
@@ -45,7 +49,9 @@ async fn serve(mut stream: DuplexStream, lines: Vec<(bool, Vec<u8>)>) {
             continue;
         }
         let mut heard = Vec::new();
-        while !heard.ends_with(b"\r\n") {
+        // A message has lines of its own.
+        let length = if octets.iter().filter(|octet| **octet == b'\n').count() > 1 { octets.len() } else { 0 };
+        while !heard.ends_with(b"\r\n") || heard.len() < length {
             match stream.read_u8().await {
                 Ok(octet) => heard.push(octet),
                 Err(_) => break,

@@ -1,0 +1,283 @@
+//! The safe, through the real program: made while the server runs, read by the stock `restic`, and everything comes back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a failed expectation is a failed test"
+)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use postrider_testkit::{Corpus, ImapClient, Program, ServerKind, ServerUnderTest, imap_client::Answer};
+use serde_json::Value;
+
+const POSTRIDER: &str = env!("CARGO_BIN_EXE_postrider");
+
+/// Backups only when they are asked for.
+const BY_HAND: &str = "\n[backup]\nrepository = \"safe\"\nevery = \"0s\"\ncredentials = true\n";
+
+/// Names as they stand in commands (RFC 9051 §A.1), and the flags of some messages.
+const MAILBOXES: [(&str, &str); 5] = [
+    ("INBOX", "\\Seen"),
+    ("Work", "\\Answered $Forwarded"),
+    ("Work/2026", ""),
+    ("a &- b.eml", "\\Flagged"),
+    ("Trash", ""),
+];
+
+/// A message as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Message {
+    raw: Vec<u8>,
+    flags: BTreeSet<String>,
+    date: String,
+}
+
+/// A mailbox as a client sees it: UIDVALIDITY and messages.
+type Mailbox = (u32, BTreeMap<u32, Message>);
+
+struct Safe {
+    server: ServerUnderTest,
+}
+
+impl Safe {
+    fn new(locals: &[&str], settings: &str) -> Self {
+        Self { server: ServerUnderTest::start_with(ServerKind::Postrider, POSTRIDER, locals, settings) }
+    }
+
+    fn backup(&self, arguments: &[&str]) -> Program {
+        let config = self.server.configuration_file();
+        let program = Program::new(POSTRIDER, &self.server.home("backup"));
+        program.args(["--config", config.to_str().unwrap(), "backup"]).args(arguments)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.backup(arguments).arg("--json").run().success();
+        serde_json::from_str(&output.stdout).unwrap()
+    }
+
+    /// The repository, which lies beside the configuration file.
+    fn repository(&self) -> PathBuf {
+        self.server.configuration_file().with_file_name("safe")
+    }
+
+    fn client(&self, local: &str) -> ImapClient {
+        ImapClient::of(&self.server, local)
+    }
+
+    fn fill(&self, local: &str, seed: u64, count: usize) {
+        let (mut client, mut corpus) = (self.client(local), Corpus::new(seed));
+        for (mailbox, flags) in MAILBOXES {
+            // Some are there from the start.
+            let _ = client.command(&format!("CREATE \"{mailbox}\"")).unwrap();
+            for (number, part) in corpus.messages(count, 30_000).chunks(count / 3 + 1).enumerate() {
+                let flags = if number == 0 { flags } else { "" };
+                assert_eq!(client.append(&format!("\"{mailbox}\""), flags, part).unwrap().status, "OK");
+            }
+            // Holes, so that UIDs are no mere counts.
+            client.ok(&format!("SELECT \"{mailbox}\""));
+            client.ok("UID STORE 2,5 +FLAGS.SILENT (\\Deleted)");
+            client.ok("UID EXPUNGE 2,5");
+        }
+        client.ok("CREATE empty/inner");
+        client.ok("LOGOUT");
+    }
+
+    fn view(&self, local: &str) -> BTreeMap<String, Mailbox> {
+        let mut client = self.client(local);
+        let mut names: Vec<String> = MAILBOXES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        names.push("empty/inner".to_owned());
+        let mut all = BTreeMap::new();
+        for name in names {
+            let selected = client.command(&format!("EXAMINE \"{name}\"")).unwrap();
+            if selected.status != "OK" {
+                continue;
+            }
+            let validity = number(&selected, "UIDVALIDITY");
+            all.insert(name, (validity, messages(&mut client)));
+        }
+        all
+    }
+}
+
+fn messages(client: &mut ImapClient) -> BTreeMap<u32, Message> {
+    if client.ok("UID SEARCH ALL").search().is_empty() {
+        return BTreeMap::new();
+    }
+    let mut dates = BTreeMap::new();
+    for line in client.ok("UID FETCH 1:* (INTERNALDATE)").fetches() {
+        dates.insert(line.uid().unwrap(), String::from_utf8(line.items["INTERNALDATE"].clone()).unwrap());
+    }
+    let flags = client.uids_and_flags();
+    let raw = client.raw_messages();
+    let message =
+        |(uid, raw): (u32, Vec<u8>)| (uid, Message { raw, flags: flags[&uid].clone(), date: dates[&uid].clone() });
+    raw.into_iter().map(message).collect()
+}
+
+/// What an untagged `OK [NAME n]` says.
+fn number(answer: &Answer, name: &str) -> u32 {
+    let lines = answer.untagged.iter().map(|line| String::from_utf8_lossy(line).into_owned());
+    let value = lines.filter_map(|line| Some(line.strip_prefix(&format!("OK [{name} "))?.split(']').next()?.parse().unwrap()));
+    value.last().unwrap()
+}
+
+/// Every `.eml` file below a folder: its path there and its bytes.
+fn eml_files(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            eml_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "eml") {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_backup_is_incremental_and_restic_reads_it() {
+    let safe = Safe::new(&["alice", "bob"], BY_HAND);
+    safe.fill("alice", 1, 40);
+    safe.fill("bob", 2, 10);
+    safe.backup(&["init"]).run().success();
+    let first = safe.json(&["run"]);
+    assert_eq!(first["accounts"], 2, "{first}");
+    assert!(first["bodies_read"].as_u64().unwrap() > 200, "{first}");
+    let again = safe.json(&["run"]);
+    assert_eq!(again["bodies_read"], 0, "unchanged mail is not read again: {again}");
+    assert!(again["bytes_added"].as_u64().unwrap() < 20_000, "{again}");
+    assert_eq!(safe.json(&["list"]).as_array().unwrap().len(), 2);
+    safe.backup(&["verify"]).run().success();
+
+    let home = safe.server.home("restic");
+    let passphrase = safe.server.data_folder("alice").join("backup-passphrase");
+    let restic = |arguments: &[&str]| {
+        let program = Program::new("restic", &home).args(["-r", safe.repository().to_str().unwrap()]);
+        program.args(["--password-file", passphrase.to_str().unwrap(), "--no-cache"]).args(arguments).run().success()
+    };
+    restic(&["check", "--read-data"]);
+    restic(&["restore", "latest", "--target", home.join("out").to_str().unwrap()]);
+    let mut files = BTreeMap::new();
+    eml_files(&home.join("out"), &mut files);
+    let mut restored: Vec<Vec<u8>> = files.into_values().collect();
+    let views = ["alice", "bob"].map(|local| safe.view(local));
+    let all = views.iter().flat_map(BTreeMap::values).flat_map(|(_, messages)| messages.values());
+    let mut stored: Vec<Vec<u8>> = all.map(|message| message.raw.clone()).collect();
+    restored.sort();
+    stored.sort();
+    assert_eq!(stored.len(), 5 * (38 + 8));
+    assert!(restored == stored, "what restic restores is what the store holds");
+}
+
+#[test]
+fn everything_comes_back_down_to_uids_after_the_store_is_lost() {
+    let mut safe = Safe::new(&["alice", "bob"], BY_HAND);
+    safe.fill("alice", 3, 30);
+    safe.fill("bob", 4, 6);
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run", "--verify"]).run().success();
+    safe.backup(&["verify", "--rehearse"]).run().success();
+    let before = ["alice", "bob"].map(|local| safe.view(local));
+    safe.server.stop();
+    fs::remove_dir_all(safe.server.data_folder("alice").join("store")).unwrap();
+    safe.server.start_again();
+    let dry = safe.json(&["restore", "--everything", "--dry-run"]);
+    assert_eq!(dry["messages"], 5 * (28 + 4), "{dry}");
+    let restored = safe.json(&["restore", "--everything"]);
+    assert_eq!(restored["messages"], 5 * (28 + 4), "{restored}");
+    assert_eq!(["alice", "bob"].map(|local| safe.view(local)), before);
+    assert_eq!(safe.json(&["restore", "--everything"])["messages"], 0, "nothing comes twice");
+    let mut client = safe.client("alice");
+    let appended = client.append("INBOX", "", &["Subject: new\r\n\r\nnew\r\n"]).unwrap();
+    let uid: u32 = appended.code("APPENDUID").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(uid > 10_000, "UIDs that were given after the backup are not given again: {uid}");
+    client.ok("LOGOUT");
+    safe.server.check_store();
+}
+
+#[test]
+fn a_message_or_a_mailbox_comes_back_into_its_place_or_beside_it() {
+    let safe = Safe::new(&["alice", "bob"], BY_HAND);
+    safe.fill("alice", 5, 12);
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    let before = safe.view("alice");
+    let mut client = safe.client("alice");
+    client.ok("SELECT Work");
+    client.ok("UID STORE 3:4 +FLAGS.SILENT (\\Deleted)");
+    client.ok("UID EXPUNGE 3:4");
+    client.ok("UNSELECT");
+    client.ok("DELETE \"a &- b.eml\"");
+    let alice = &safe.server.account("alice").address;
+    // One message, found by its UID then.
+    safe.backup(&["restore", "--account", alice, "--mailbox", "Work", "--uid", "3"]).run().success();
+    let bytes = |mailbox: &Mailbox| {
+        let mut all: Vec<_> = mailbox.1.values().map(|message| message.raw.clone()).collect();
+        all.sort();
+        all
+    };
+    let work = safe.view("alice")["Work"].clone();
+    assert_eq!(work.1.len(), before["Work"].1.len() - 1);
+    assert!(!work.1.contains_key(&3), "a UID is never given twice");
+    assert!(work.1.values().any(|message| message.raw == before["Work"].1[&3].raw));
+    // A mailbox that is gone, as it was.
+    safe.backup(&["restore", "--account", alice, "--mailbox", "a & b.eml"]).run().success();
+    assert_eq!(safe.view("alice")["a &- b.eml"], before["a &- b.eml"]);
+    // All of it, beside what is there, and into another account.
+    safe.backup(&["restore", "--account", alice, "--below", "Restored"]).run().success();
+    let mut client = safe.client("alice");
+    client.ok("EXAMINE Restored/Work");
+    assert_eq!(bytes(&(0, messages(&mut client))), bytes(&before["Work"]));
+    let bob = &safe.server.account("bob").address;
+    safe.backup(&["restore", "--account", alice, "--into", bob]).run().success();
+    let others = safe.view("bob");
+    for (name, mailbox) in &before {
+        assert_eq!(bytes(&others[name]), bytes(mailbox), "{name}");
+    }
+    let out = safe.server.home("out").join("work");
+    safe.backup(&["extract", &format!("{alice}/Work"), "--to", out.to_str().unwrap()]).run().success();
+    let mut files = BTreeMap::new();
+    eml_files(&out, &mut files);
+    assert!(files.values().any(|raw| *raw == before["Work"].1[&4].raw));
+}
+
+#[test]
+fn a_flipped_byte_is_found_and_what_it_touches_is_named() {
+    let safe = Safe::new(&["alice"], BY_HAND);
+    safe.fill("alice", 6, 20);
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    let mut packs = Vec::new();
+    for folder in fs::read_dir(safe.repository().join("data")).unwrap() {
+        packs.extend(fs::read_dir(folder.unwrap().path()).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    // The largest one holds messages.
+    let pack = packs.into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&pack).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 1;
+    fs::set_permissions(&pack, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    fs::write(&pack, bytes).unwrap();
+    let output = safe.backup(&["verify"]).run();
+    assert_eq!(output.status.code(), Some(1), "{}", output.said());
+    let said = format!("{}{}", output.stdout, output.stderr);
+    assert!(said.contains(pack.file_name().unwrap().to_str().unwrap()), "the file is named: {said}");
+    assert!(said.contains("UID"), "the message is named: {said}");
+}
+
+#[test]
+fn without_the_right_passphrase_nothing_is_read_and_it_is_said_why() {
+    let safe = Safe::new(&["alice"], BY_HAND);
+    let refused = safe.backup(&["run"]).run().failure();
+    assert!(refused.stderr.contains("backup init"), "{}", refused.said());
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    let passphrase = safe.server.data_folder("alice").join("backup-passphrase");
+    fs::write(&passphrase, "another one\n").unwrap();
+    let refused = safe.backup(&["list"]).run().failure();
+    assert!(refused.stderr.contains("passphrase"), "{}", refused.said());
+}
