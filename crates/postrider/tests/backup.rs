@@ -9,10 +9,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use postrider_testkit::{Corpus, ImapClient, Program, ServerKind, ServerUnderTest, imap_client::Answer};
+use postrider_testkit::{
+    Corpus, ImapClient, Program, ServerKind, ServerUnderTest, imap_client::Answer, server::free_port,
+};
 use serde_json::Value;
 
 const POSTRIDER: &str = env!("CARGO_BIN_EXE_postrider");
@@ -83,7 +90,7 @@ impl Safe {
             client.ok("UID STORE 2,5 +FLAGS.SILENT (\\Deleted)");
             client.ok("UID EXPUNGE 2,5");
         }
-        client.ok("CREATE empty/inner");
+        let _ = client.command("CREATE empty/inner").unwrap();
         client.ok("LOGOUT");
     }
 
@@ -122,7 +129,8 @@ fn messages(client: &mut ImapClient) -> BTreeMap<u32, Message> {
 /// What an untagged `OK [NAME n]` says.
 fn number(answer: &Answer, name: &str) -> u32 {
     let lines = answer.untagged.iter().map(|line| String::from_utf8_lossy(line).into_owned());
-    let value = lines.filter_map(|line| Some(line.strip_prefix(&format!("OK [{name} "))?.split(']').next()?.parse().unwrap()));
+    let value =
+        lines.filter_map(|line| Some(line.strip_prefix(&format!("OK [{name} "))?.split(']').next()?.parse().unwrap()));
     value.last().unwrap()
 }
 
@@ -196,6 +204,7 @@ fn everything_comes_back_down_to_uids_after_the_store_is_lost() {
     let uid: u32 = appended.code("APPENDUID").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     assert!(uid > 10_000, "UIDs that were given after the backup are not given again: {uid}");
     client.ok("LOGOUT");
+    safe.server.stop();
     safe.server.check_store();
 }
 
@@ -267,6 +276,112 @@ fn a_flipped_byte_is_found_and_what_it_touches_is_named() {
     let said = format!("{}{}", output.stdout, output.stderr);
     assert!(said.contains(pack.file_name().unwrap().to_str().unwrap()), "the file is named: {said}");
     assert!(said.contains("UID"), "the message is named: {said}");
+}
+
+#[test]
+fn a_backup_that_is_killed_leaves_the_earlier_ones_whole_and_the_next_one_completes() {
+    let mut safe = Safe::new(&["alice"], BY_HAND);
+    safe.fill("alice", 7, 60);
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    for round in 0..4 {
+        safe.fill("alice", 100 + round, 60);
+        let config = safe.server.configuration_file();
+        let mut run = Command::new(POSTRIDER)
+            .args(["--config", config.to_str().unwrap(), "backup", "run"])
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Not a time that anything depends on: somewhere within the run, or before or after it.
+        thread::sleep(Duration::from_millis(200 * (round + 1)));
+        safe.server.kill9();
+        run.wait().unwrap();
+        safe.server.start_again();
+        safe.backup(&["verify", "--all"]).run().success();
+    }
+    let last = safe.json(&["run", "--verify"]);
+    assert_eq!(last["messages"], 5 * (58 + 4 * 60), "{last}");
+    let pruned = safe.json(&["prune", "--keep-last", "1"]);
+    assert_eq!(pruned["kept"].as_array().unwrap().len(), 1, "{pruned}");
+    safe.backup(&["verify", "--all"]).run().success();
+}
+
+#[test]
+fn backups_come_by_themselves_and_mail_goes_elsewhere_only_once_one_was_read_back() {
+    let there = ServerUnderTest::start_kind(ServerKind::Dovecot, POSTRIDER, &["alice"]);
+    let mut corpus = Corpus::new(8);
+    let mail = corpus.messages(12, 20_000);
+    let mut client = ImapClient::login_to(there.ports().imap, there.account("alice")).unwrap();
+    assert_eq!(client.append("INBOX", "", &mail).unwrap().status, "OK");
+    client.ok("LOGOUT");
+
+    let settings = "\n[backup]\nrepository = \"safe\"\nevery = \"1d\"\n";
+    let safe = Safe::new(&["bob"], settings);
+    let status = safe.backup(&["status"]).run().success();
+    assert!(status.stdout.contains("never"), "{}", status.said());
+    let config = safe.server.configuration_file();
+    let pull = |more: &[&str]| {
+        let program =
+            Program::new(POSTRIDER, &safe.server.home("pull")).args(["--config", config.to_str().unwrap(), "pull"]);
+        let url = format!("pop3s://{}@127.0.0.1:{}", there.account("alice").address, there.ports().pop3s);
+        let into = safe.server.account("bob").address.clone();
+        let program = program.args([
+            url,
+            "--into".into(),
+            into,
+            "--ca-file".into(),
+            there.certificate_file().display().to_string(),
+        ]);
+        program
+            .arg("--delete=after-backup")
+            .args(more)
+            .env("POSTRIDER_PULL_PASSWORD", &there.account("alice").password)
+            .run()
+    };
+    let left = || {
+        let mut client = ImapClient::login_to(there.ports().imap, there.account("alice")).unwrap();
+        client.ok("EXAMINE INBOX");
+        client.ok("UID SEARCH ALL").search().len()
+    };
+    let first = pull(&[]);
+    assert!(first.stdout.contains("12 fetched"), "{}", first.said());
+    assert_eq!(left(), 12, "no backup holds it");
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    let _ = pull(&[]);
+    assert_eq!(left(), 12, "a backup that was not read back does not count");
+    safe.backup(&["verify"]).run().success();
+    pull(&[]).success();
+    assert_eq!(left(), 0);
+
+    // A server that starts with a backup due makes it at once, reads it back, and tells the monitoring.
+    let mut safe = safe;
+    safe.server.stop();
+    fs::remove_file(safe.server.data_folder("bob").join("backup-state.json")).unwrap();
+    let metrics = free_port();
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[listen]", &format!("[listen]\nmetrics = [\"127.0.0.1:{metrics}\"]"))).unwrap();
+    safe.server.start_again();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let status = safe.json(&["status"]);
+        if status["last_verified"].is_i64() && status["running"] == false {
+            assert_eq!(status["late"], false, "{status}");
+            assert!(status["last_failure"].is_null(), "{status}");
+            break;
+        }
+        assert!(Instant::now() < deadline, "no backup was made: {status}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(safe.json(&["list"]).as_array().unwrap().len(), 2);
+    let mut stream = TcpStream::connect(("127.0.0.1", metrics)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut figures = String::new();
+    stream.read_to_string(&mut figures).unwrap();
+    for line in ["postrider_backup_late 0", "postrider_backup_failed 0", "postrider_accounts 1"] {
+        assert!(figures.contains(line), "{line} is not in {figures}");
+    }
 }
 
 #[test]

@@ -120,6 +120,11 @@ impl PullBoard {
         self.change(identity, |known| *known = status);
     }
 
+    /// Whether an entry does nothing, as its login was refused.
+    pub fn is_halted(&self, identity: &str) -> bool {
+        self.entries().iter().any(|(known, status)| known == identity && status.phase == Phase::LoginRefused)
+    }
+
     /// Changes what is told of an entry, if it is still there.
     pub fn change(&self, identity: &str, change: impl FnOnce(&mut PullStatus)) {
         if let Some((_, status)) = self.entries().iter_mut().find(|(known, _)| known == identity) {

@@ -1,12 +1,13 @@
-//! Mailboxes of an IMAP server, fetched one way into an account.
+//! Mailboxes of an IMAP server, fetched into an account.
 //!
 //! A run selects each mailbox for reading, learns what changed since the last run (`listing`), follows flags and removals
 //! as the mode has it (`following`), and fetches what is new (`bodies`, `keeping`). What it knows lies in notes
 //! beside the mail (`memory`), written in the same batch as the messages, so that a run which is interrupted anywhere
 //! is simply run again.
 //!
-//! Nothing is ever changed on the other side: mailboxes are opened with EXAMINE and read with BODY.PEEK. And nothing is
-//! removed here on the word of an answer that was not whole.
+//! Nothing is changed on the other side: mailboxes are opened with EXAMINE and read with BODY.PEEK. And nothing is removed here
+//! on the word of an answer that was not whole. Two modes go further: a sync (`sync`) follows changes both ways, and a
+//! migration ([`migrate`]) copies from one server to another (`appending` is how messages get there).
 
 mod appending;
 mod bodies;

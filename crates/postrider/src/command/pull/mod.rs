@@ -270,7 +270,8 @@ impl Pop3Flags {
     fn refuse_for_imap(&self) -> Result<()> {
         if self.delete.is_some() || self.keep_days.is_some() {
             let refused: Result<()> = Err(anyhow!("mail is removed on the other server by POP3 only, not by IMAP"));
-            return refused.advise("leave --delete and --keep-days out; by IMAP only --mode sync changes anything there");
+            return refused
+                .advise("leave --delete and --keep-days out; by IMAP only --mode sync changes anything there");
         }
         if self.mailbox.is_some() {
             bail!("--mailbox is for POP3; by IMAP every mailbox there has its own here");

@@ -70,9 +70,11 @@ impl Pulls {
             self.schedule = config.schedule.clone();
             self.permits = Permits::new(&self.schedule);
         }
+        let board = self.administration.pulls.clone();
         let stays = |identity: &String, working: &Working| {
             let entry = config.pull.iter().find(|entry| entry.identity().as_ref() == Some(identity));
-            !is_rescheduled && entry == Some(&working.entry) && !working.task.is_finished()
+            let goes_on = !working.task.is_finished() && !board.is_halted(identity);
+            !is_rescheduled && entry == Some(&working.entry) && goes_on
         };
         let ending = self.working.extract_if(.., |identity, working| !stays(identity, working)).collect();
         stop_all(ending).await;
