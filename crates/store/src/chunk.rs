@@ -1,8 +1,8 @@
 //! Some neighbouring messages of a mailbox: what versions of a snapshot share, and what is stored as one.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::{digest::Digest, flags::FlagBits, identifier::Uid, snapshot::Entry};
+use crate::{digest::Digest, flags::FlagBits, identifier::Uid, sealed::SealedRows, snapshot::Entry};
 
 /// Rows in a full chunk. A single flag change copies one chunk, so it must be small; the list of chunks is
 /// copied too, so it must not be tiny.
@@ -18,35 +18,97 @@ pub(crate) enum Form {
 }
 
 /// Some neighbouring messages, ascending by UID; never none.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) form: Form,
-    rows: Vec<Entry>,
+    length: usize,
+    first: Uid,
+    last: Uid,
+    rows: OnceLock<Vec<Entry>>,
+    /// What rows are made of when first looked at; nothing where they are there from the beginning or since.
+    stored: Mutex<Option<SealedRows>>,
     /// The flags that all rows have.
     common: OnceLock<FlagBits>,
     digest: OnceLock<Arc<Digest>>,
 }
 
+impl Clone for Chunk {
+    /// Who wants a chunk of its own wants to change rows.
+    fn clone(&self) -> Self {
+        let (common, digest) = (self.common.clone(), self.digest.clone());
+        Self { common, digest, ..Self::new(self.form, self.rows().to_vec()) }
+    }
+}
+
 impl Chunk {
     pub(crate) fn new(form: Form, rows: Vec<Entry>) -> Self {
-        Self { form, rows, common: OnceLock::new(), digest: OnceLock::new() }
+        let mut chunk = Self {
+            form,
+            length: 0,
+            first: Uid(u32::MAX),
+            last: Uid(0),
+            rows: OnceLock::from(rows),
+            stored: Mutex::new(None),
+            common: OnceLock::new(),
+            digest: OnceLock::new(),
+        };
+        chunk.measure();
+        chunk
+    }
+
+    /// A chunk as it was read: rows are made of it when first looked at.
+    pub(crate) fn sealed(key: Uid, stored: SealedRows) -> Self {
+        Self {
+            form: Form::Sealed(key),
+            length: stored.count,
+            first: stored.first,
+            last: stored.last,
+            rows: OnceLock::new(),
+            stored: Mutex::new(Some(stored)),
+            common: OnceLock::new(),
+            digest: OnceLock::new(),
+        }
+    }
+
+    fn measure(&mut self) {
+        let rows = self.rows.get().map(Vec::as_slice).unwrap_or_default();
+        self.length = rows.len();
+        self.first = rows.first().map_or(Uid(u32::MAX), |row| row.uid);
+        self.last = rows.last().map_or(Uid(0), |row| row.uid);
     }
 
     pub(crate) fn rows(&self) -> &[Entry] {
-        &self.rows
+        self.rows.get_or_init(|| self.stored().take().map(|stored| stored.decode()).unwrap_or_default())
+    }
+
+    /// The rows, to be changed; what was made of them is forgotten.
+    fn rows_mut(&mut self) -> Option<&mut Vec<Entry>> {
+        self.rows();
+        self.common = OnceLock::new();
+        self.rows.get_mut()
+    }
+
+    fn stored(&self) -> MutexGuard<'_, Option<SealedRows>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many messages there are.
+    pub(crate) fn len(&self) -> usize {
+        self.length
     }
 
     pub(crate) fn first_uid(&self) -> u32 {
-        self.rows.first().map_or(u32::MAX, |row| row.uid.0)
+        self.first.0
     }
 
     pub(crate) fn last_uid(&self) -> Uid {
-        self.rows.last().map_or(Uid(0), |row| row.uid)
+        self.last
     }
 
     /// Whether it has the very messages of the other.
     pub(crate) fn has_messages_of(&self, other: &Self) -> bool {
-        self.rows.len() == other.rows.len() && self.rows.iter().zip(&other.rows).all(|(a, b)| a.uid == b.uid)
+        let ends = |chunk: &Self| (chunk.length, chunk.first, chunk.last);
+        ends(self) == ends(other) && self.rows().iter().zip(other.rows()).all(|(a, b)| a.uid == b.uid)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -56,7 +118,13 @@ impl Chunk {
     /// The flags that all rows have.
     pub(crate) fn common_flags(&self) -> FlagBits {
         let all = FlagBits::from_words([u64::MAX; 2]);
-        *self.common.get_or_init(|| self.rows.iter().fold(all, |common, row| common.intersection(row.flags)))
+        *self.common.get_or_init(|| {
+            // Nobody needs rows for this.
+            if let (None, Some(stored)) = (self.rows.get(), &*self.stored()) {
+                return stored.common_flags();
+            }
+            self.rows().iter().fold(all, |common, row| common.intersection(row.flags))
+        })
     }
 
     /// What was computed of these very messages, if it was and is kept.
@@ -70,29 +138,31 @@ impl Chunk {
     }
 
     /// Adds messages behind those that are here.
-    pub(crate) fn extend(&mut self, rows: impl IntoIterator<Item = Entry>) {
-        self.rows.extend(rows);
-        self.common = OnceLock::new();
+    pub(crate) fn extend(&mut self, added: impl IntoIterator<Item = Entry>) {
+        if let Some(rows) = self.rows_mut() {
+            rows.extend(added);
+        }
         self.digest = OnceLock::new();
+        self.measure();
     }
 
     /// Replaces rows by their positions; each is still the same message, so only its flags may differ.
-    pub(crate) fn replace_at(&mut self, rows: impl IntoIterator<Item = (usize, Entry)>) {
-        for (position, row) in rows {
-            if let Some(slot) = self.rows.get_mut(position) {
+    pub(crate) fn replace_at(&mut self, changed: impl IntoIterator<Item = (usize, Entry)>) {
+        let Some(rows) = self.rows_mut() else { return };
+        for (position, row) in changed {
+            if let Some(slot) = rows.get_mut(position) {
                 *slot = row;
             }
         }
-        self.common = OnceLock::new();
     }
 
     /// Replaces the row of the same message; it is still the same message, so only its flags may differ.
     pub(crate) fn replace(&mut self, row: Entry) {
-        if let Ok(position) = self.rows.binary_search_by_key(&row.uid, |row| row.uid)
-            && let Some(slot) = self.rows.get_mut(position)
+        let Some(rows) = self.rows_mut() else { return };
+        if let Ok(position) = rows.binary_search_by_key(&row.uid, |row| row.uid)
+            && let Some(slot) = rows.get_mut(position)
         {
             *slot = row;
-            self.common = OnceLock::new();
         }
     }
 }

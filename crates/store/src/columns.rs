@@ -72,6 +72,33 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
+    /// Passes over a column.
+    pub(crate) fn skip(&mut self) -> Result<(), StoreError> {
+        self.take_head::<8>()?;
+        let [width] = *self.take_head::<1>()?;
+        match width {
+            0 | 1 | 2 | 4 | 8 => self.take(usize::from(width) * self.rows).map(drop),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    /// The first and the last number of the next column, of which each number must be larger than the one before it.
+    pub(crate) fn next_ascending(&mut self) -> Result<(u64, u64), StoreError> {
+        let least = u64::from_be_bytes(*self.take_head::<8>()?);
+        let [width] = *self.take_head::<1>()?;
+        let rows = self.rows;
+        let last = match width {
+            0 if rows == 1 => Some(0),
+            1 => last_of_ascending(self.take(rows)?, |[byte]: [u8; 1]| byte),
+            2 => last_of_ascending(self.take(2 * rows)?, u16::from_be_bytes),
+            4 => last_of_ascending(self.take(4 * rows)?, u32::from_be_bytes),
+            8 => last_of_ascending(self.take(8 * rows)?, u64::from_be_bytes),
+            _ => None,
+        };
+        let last = last.and_then(|last| least.checked_add(last));
+        last.map(|last| (least, last)).ok_or_else(|| self.damaged())
+    }
+
     /// Fails if anything is left.
     pub(crate) fn finish(self) -> Result<(), StoreError> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.damaged()) }
@@ -97,6 +124,19 @@ impl<'a> Columns<'a> {
 fn each<const N: usize>(bytes: &[u8], mut set: impl FnMut(usize, [u8; N])) {
     let (chunks, _) = bytes.as_chunks::<N>();
     chunks.iter().enumerate().for_each(|(row, bytes)| set(row, *bytes));
+}
+
+/// The last of distances that begin with none and ascend.
+fn last_of_ascending<const N: usize, T: Copy + PartialOrd + Into<u64>>(
+    bytes: &[u8],
+    number: impl Fn([u8; N]) -> T,
+) -> Option<u64> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    let (first, last) = (number(*chunks.first()?).into(), number(*chunks.last()?).into());
+    // Without an end in between: the processor then compares many at once.
+    let pairs = chunks.iter().zip(chunks.iter().skip(1));
+    let ascends = pairs.fold(true, |ascends, (a, b)| ascends & (number(*a) < number(*b)));
+    (ascends && first == 0).then_some(last)
 }
 
 /// A signed number so that the order stays.

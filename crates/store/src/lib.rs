@@ -34,6 +34,7 @@ mod options;
 mod read;
 mod record;
 mod rows;
+mod sealed;
 mod snapshot;
 mod special_use;
 mod state;

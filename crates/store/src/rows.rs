@@ -6,23 +6,23 @@
 //!
 //! What has to be written follows from comparing the snapshot as it is stored with the one that takes its place.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use postrider_engine::{Batch, Read};
 
 use crate::{
     chunk::{CHUNK_ROWS, Chunk, Form},
-    columns::{Columns, encode_column, from_signed, to_signed},
     error::StoreError,
-    flags::FlagBits,
-    identifier::{AccountId, BlobId, EmailId, MailboxId, ModSeq, Uid},
+    identifier::{AccountId, MailboxId, Uid},
     keys::{self, RowKind},
     load::{malformed, scan_records},
     record::{decode_entry, encode_entry},
+    sealed::{SealedRows, encode_fixed, encode_flags},
     snapshot::{Entry, Snapshot},
 };
-
-const VERSION: u8 = 1;
 
 /// Reads all messages of a mailbox, as of one moment.
 pub(crate) async fn load_rows<R: Read + ?Sized>(
@@ -72,36 +72,37 @@ pub(crate) async fn load_open_rows<R: Read + ?Sized>(
 /// Puts a snapshot together from records, which come in the order of their keys: what is fixed, flags, open rows.
 #[derive(Default)]
 struct Loader {
-    sealed: Vec<(Uid, Vec<Entry>)>,
-    flagged: usize,
+    /// What is fixed of chunks whose flags are still to come, in their order.
+    fixed: VecDeque<(Uid, Box<[u8]>)>,
+    sealed: Vec<Chunk>,
     open: Vec<Entry>,
 }
 
 impl Loader {
     fn add(&mut self, kind: RowKind, uid: Uid, value: &[u8]) -> Result<(), StoreError> {
         match kind {
-            RowKind::Fixed => self.sealed.push((uid, decode_fixed(value)?)),
-            RowKind::Flags => {
-                let (key, rows) = self.sealed.get_mut(self.flagged).ok_or_else(|| malformed("chunk"))?;
-                if *key != uid {
-                    return Err(malformed("chunk"));
+            RowKind::Fixed => self.fixed.push_back((uid, value.into())),
+            RowKind::Flags => match self.fixed.pop_front() {
+                Some((key, fixed)) if key == uid => {
+                    self.sealed.push(Chunk::sealed(key, SealedRows::new(fixed, value.into())?));
                 }
-                decode_flags(value, rows)?;
-                self.flagged += 1;
-            }
+                _ => return Err(malformed("chunk")),
+            },
             RowKind::Open => self.open.push(decode_entry(uid, value)?),
         }
         Ok(())
     }
 
     fn finish(self) -> Result<Snapshot, StoreError> {
-        let rows = self.sealed.iter().flat_map(|(_, rows)| rows).chain(&self.open);
-        if self.flagged != self.sealed.len() || !rows.is_sorted_by(|a, b| a.uid < b.uid) {
+        let open = self.open.chunks(CHUNK_ROWS).map(|rows| Chunk::new(Form::Open, rows.to_vec()));
+        let ascends = self.open.is_sorted_by(|a, b| a.uid < b.uid);
+        let chunks: Vec<Chunk> = self.sealed.into_iter().chain(open).collect();
+        let is_whole = self.fixed.is_empty() && ascends;
+        // The rows of a sealed chunk are known to ascend.
+        if !is_whole || !chunks.is_sorted_by(|a, b| a.last_uid().0 < b.first_uid()) {
             return Err(StoreError::Damaged("the rows of a mailbox do not fit together".to_owned()));
         }
-        let sealed = self.sealed.into_iter().map(|(key, rows)| Chunk::new(Form::Sealed(key), rows));
-        let open = self.open.chunks(CHUNK_ROWS).map(|rows| Chunk::new(Form::Open, rows.to_vec()));
-        Ok(Snapshot::from_chunks(sealed.chain(open)))
+        Ok(Snapshot::from_chunks(chunks))
     }
 }
 
@@ -161,103 +162,17 @@ fn sealed_key(chunk: &Chunk) -> Option<Uid> {
     }
 }
 
-/// What never changes of messages.
-pub(crate) fn encode_fixed(rows: &[Entry]) -> Vec<u8> {
-    let mut out = head(rows.len());
-    encode_column(rows.iter().map(|row| row.uid.0.into()), &mut out);
-    encode_column(rows.iter().map(|row| row.size.into()), &mut out);
-    encode_column(rows.iter().map(|row| row.email.0), &mut out);
-    encode_column(rows.iter().map(|row| row.blob.0), &mut out);
-    encode_column(rows.iter().map(|row| from_signed(row.received)), &mut out);
-    encode_column(rows.iter().map(|row| from_signed(row.saved)), &mut out);
-    encode_column(rows.iter().map(|row| row.ends_with_crlf.into()), &mut out);
-    out
-}
-
-pub(crate) fn decode_fixed(bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
-    let (rows, columns) = read_head(bytes)?;
-    let mut columns = Columns::new(columns, rows, "chunk");
-    let blank = Entry {
-        uid: Uid(0),
-        size: 0,
-        flags: FlagBits::NONE,
-        modseq: ModSeq(0),
-        email: EmailId(0),
-        blob: BlobId(0),
-        received: 0,
-        saved: 0,
-        ends_with_crlf: false,
-    };
-    let mut rows = vec![blank; rows];
-    let mut set = |assign: fn(&mut Entry, u64)| {
-        columns.next(|row, number| {
-            if let Some(entry) = rows.get_mut(row) {
-                assign(entry, number);
-            }
-        })
-    };
-    // A number that does not fit was not written by us; the order of UIDs, which is checked, would not survive it.
-    set(|entry, number| entry.uid = Uid(u32::try_from(number).unwrap_or(0)))?;
-    set(|entry, number| entry.size = u32::try_from(number).unwrap_or(0))?;
-    set(|entry, number| entry.email = EmailId(number))?;
-    set(|entry, number| entry.blob = BlobId(number))?;
-    set(|entry, number| entry.received = to_signed(number))?;
-    set(|entry, number| entry.saved = to_signed(number))?;
-    set(|entry, number| entry.ends_with_crlf = number != 0)?;
-    columns.finish()?;
-    Ok(rows)
-}
-
-/// What does change of messages.
-pub(crate) fn encode_flags(rows: &[Entry]) -> Vec<u8> {
-    let mut out = head(rows.len());
-    encode_column(rows.iter().map(|row| row.flags.to_words()[0]), &mut out);
-    encode_column(rows.iter().map(|row| row.flags.to_words()[1]), &mut out);
-    encode_column(rows.iter().map(|row| row.modseq.0), &mut out);
-    out
-}
-
-pub(crate) fn decode_flags(bytes: &[u8], rows: &mut [Entry]) -> Result<(), StoreError> {
-    let (count, columns) = read_head(bytes)?;
-    if count != rows.len() {
-        return Err(malformed("chunk"));
-    }
-    let mut columns = Columns::new(columns, count, "flags of a chunk");
-    let mut set = |assign: fn(&mut Entry, u64)| {
-        columns.next(|row, number| {
-            if let Some(entry) = rows.get_mut(row) {
-                assign(entry, number);
-            }
-        })
-    };
-    set(|entry, number| entry.flags = FlagBits::from_words([number, 0]))?;
-    set(|entry, number| entry.flags = FlagBits::from_words([entry.flags.to_words()[0], number]))?;
-    set(|entry, number| entry.modseq = ModSeq(number))?;
-    columns.finish()
-}
-
-fn head(rows: usize) -> Vec<u8> {
-    // Chunks have at most `CHUNK_ROWS` rows.
-    let [high, low] = u16::try_from(rows).unwrap_or(u16::MAX).to_be_bytes();
-    vec![VERSION, high, low]
-}
-
-fn read_head(bytes: &[u8]) -> Result<(usize, &[u8]), StoreError> {
-    let ([version, high, low], columns) = bytes.split_first_chunk::<3>().ok_or_else(|| malformed("chunk"))?;
-    if *version != VERSION {
-        let text = format!("a chunk of rows has format {version}, this program reads {VERSION}");
-        return Err(StoreError::Damaged(text));
-    }
-    Ok((u16::from_be_bytes([*high, *low]).into(), columns))
-}
-
 #[cfg(test)]
 mod tests {
     use postrider_engine::{Engine, memory::MemoryEngine};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::uid_set::UidSet;
+    use crate::{
+        flags::FlagBits,
+        identifier::{BlobId, EmailId, ModSeq},
+        uid_set::UidSet,
+    };
 
     const PLACE: (AccountId, MailboxId) = (AccountId(7), MailboxId(3));
 
@@ -347,12 +262,6 @@ mod tests {
                 // A program that was started again goes on from what it reads.
                 stored = if modseq % 2 == 0 { loaded } else { next };
             }
-        }
-
-        #[test]
-        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _ = decode_fixed(&bytes);
-            let _ = decode_flags(&bytes, &mut [entry(1, 1)]);
         }
     }
 

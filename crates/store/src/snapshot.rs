@@ -74,6 +74,12 @@ impl Snapshot {
         let after = self.chunks.partition_point(|chunk| chunk.first_uid() <= uid.0);
         let Some(index) = after.checked_sub(1) else { return 1 };
         let (Some(chunk), Some(start)) = (self.chunks.get(index), self.starts.get(index)) else { return 1 };
+        if uid > chunk.last_uid() {
+            return start + chunk.len() as u32 + 1;
+        }
+        if uid.0 == chunk.first_uid() {
+            return start + 1;
+        }
         start + chunk.rows().partition_point(|row| row.uid < uid) as u32 + 1
     }
 
@@ -168,7 +174,7 @@ impl Snapshot {
     /// Adds a message whose UID is larger than all.
     pub(crate) fn push(&mut self, entry: Entry) {
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.is_open() && chunk.rows().len() < CHUNK_ROWS => Arc::make_mut(chunk).extend([entry]),
+            Some(chunk) if chunk.is_open() && chunk.len() < CHUNK_ROWS => Arc::make_mut(chunk).extend([entry]),
             _ => {
                 self.starts.push(self.length);
                 self.chunks.push(Arc::new(Chunk::new(Form::Open, vec![entry])));
@@ -179,7 +185,7 @@ impl Snapshot {
 
     /// How many messages are in open chunks.
     pub(crate) fn open_rows(&self) -> usize {
-        self.chunks.iter().rev().take_while(|chunk| chunk.is_open()).map(|chunk| chunk.rows().len()).sum()
+        self.chunks.iter().rev().take_while(|chunk| chunk.is_open()).map(|chunk| chunk.len()).sum()
     }
 
     /// Seals open messages as soon as there are enough for a full chunk.
@@ -191,7 +197,7 @@ impl Snapshot {
         let open = self.chunks.split_off(first_open);
         let mut rows: Vec<Entry> = Vec::new();
         for chunk in &open {
-            if rows.is_empty() && chunk.rows().len() == CHUNK_ROWS {
+            if rows.is_empty() && chunk.len() == CHUNK_ROWS {
                 let mut sealed = Chunk::clone(chunk);
                 sealed.form = Form::Sealed(Uid(sealed.first_uid()));
                 self.chunks.push(Arc::new(sealed));
@@ -243,17 +249,14 @@ impl Snapshot {
     pub(crate) fn remove(&mut self, uids: &UidSet) {
         let mut kept: Vec<Arc<Chunk>> = Vec::with_capacity(self.chunks.len());
         for chunk in self.chunks.drain(..) {
-            let last = chunk.rows().last().map_or(0, |row| row.uid.0);
-            if !uids.overlaps(Uid(chunk.first_uid()), Uid(last)) {
+            if !uids.overlaps(Uid(chunk.first_uid()), chunk.last_uid()) {
                 kept.push(chunk);
                 continue;
             }
             let rows: Vec<Entry> = chunk.rows().iter().filter(|row| !uids.contains(row.uid)).copied().collect();
             match kept.last_mut() {
                 _ if rows.is_empty() => {}
-                Some(before)
-                    if before.is_open() == chunk.is_open() && before.rows().len() + rows.len() <= CHUNK_ROWS / 2 =>
-                {
+                Some(before) if before.is_open() == chunk.is_open() && before.len() + rows.len() <= CHUNK_ROWS / 2 => {
                     Arc::make_mut(before).extend(rows);
                 }
                 _ => kept.push(Arc::new(Chunk::new(chunk.form, rows))),
@@ -268,7 +271,7 @@ impl Snapshot {
         self.starts.clear();
         for chunk in &self.chunks {
             self.starts.push(self.length);
-            self.length += chunk.rows().len() as u32;
+            self.length += chunk.len() as u32;
         }
     }
 }
@@ -343,7 +346,7 @@ impl<'a> Cursor<'a> {
     fn step(&mut self) {
         self.row += 1;
         self.sequence += 1;
-        if self.snapshot.chunks.get(self.chunk).is_some_and(|chunk| self.row >= chunk.rows().len()) {
+        if self.snapshot.chunks.get(self.chunk).is_some_and(|chunk| self.row >= chunk.len()) {
             self.chunk += 1;
             self.row = 0;
         }
@@ -362,7 +365,7 @@ impl<'a> Cursor<'a> {
             return false;
         }
         for cursor in [self, other] {
-            cursor.sequence += mine.rows().len() as u32;
+            cursor.sequence += mine.len() as u32;
             cursor.chunk += 1;
         }
         true
