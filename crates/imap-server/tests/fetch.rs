@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Server, server_lines};
-use postrider_store::{Flag, INBOX};
+use common::{Server, Setup, server_lines};
+use postrider_store::{Flag, INBOX, StoreOptions};
 
 /// RFC 9051 §7.5.2 shows its envelope and body structure.
 const MEETING: &str = "Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\n\
@@ -250,6 +250,17 @@ async fn a_message_that_another_session_expunged_cannot_be_told_any_more() {
     reader.says("C: b FETCH 2:3 UID\nS: * 2 FETCH (UID 2)\nS: * 3 FETCH (UID 3)\nS: b OK …").await;
     reader.says("C: c UID FETCH 2 ENVELOPE\nS: * 2 EXPUNGE\nS: c NO [EXPUNGEISSUED] …").await;
     reader.says("C: d FETCH 2 UID\nS: * 2 FETCH (UID 3)\nS: d OK …").await;
+}
+
+#[tokio::test]
+async fn a_message_that_another_session_expunged_can_still_be_told_where_it_is_kept() {
+    let server = Server::start_with(Setup { store: StoreOptions::default(), ..Setup::default() }).await;
+    server.fill(INBOX, 2).await;
+    let mut reader = server.select().await;
+    let mut other = server.select().await;
+    other.says("C: 1 STORE 2 +FLAGS.SILENT (\\Deleted)\nS: 1 OK …\nC: 2 EXPUNGE\nS: * 2 EXPUNGE\nS: 2 OK …").await;
+    reader.says("C: a FETCH 2 BODY.PEEK[TEXT]\nS: * 2 FETCH (BODY[TEXT] {8}\nS: text 2\nS: )\nS…\nS: a OK …").await;
+    reader.says("C: b NOOP\nS: * 2 EXPUNGE\nS: b OK …").await;
 }
 
 #[tokio::test]

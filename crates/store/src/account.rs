@@ -1,9 +1,8 @@
 //! An account in use: what sessions hold.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use postrider_engine::{Engine, ValueVisitor};
-use postrider_message::DerivedView;
 use tokio::sync::watch;
 
 use crate::{
@@ -22,8 +21,7 @@ use crate::{
         sweep::Sweep,
         undelete::Undelete,
     },
-    chunk::Chunk,
-    digest::{Digest, DigestBudget, DigestBuilder},
+    digest::DigestBudget,
     draft::read_records,
     error::StoreError,
     expunged::{ExpungedKey, ExpungedMessages, ExpungedSelection, Swept, UndeleteInto, Undeleted},
@@ -34,7 +32,6 @@ use crate::{
     options::StoreOptions,
     read::Records,
     record::{AccountRecord, ChangeKind, ChangeRecord, EmailRecord},
-    snapshot::Snapshot,
     special_use::SpecialUses,
     state::{AccountState, Mailbox},
     uid_set::UidSet,
@@ -217,44 +214,6 @@ impl Account {
     /// The newest committed records.
     fn records(&self) -> Records<'_, dyn Engine> {
         Records { read: &*self.engine, account: self.id }
-    }
-
-    /// The digests of a mailbox's messages, one for each chunk, in order: all their rows together are the messages of
-    /// `messages`. They are made of the derived answers when first asked for.
-    pub async fn digests(&self, messages: &Snapshot) -> Result<Vec<Arc<Digest>>, StoreError> {
-        let mut digests = Vec::with_capacity(messages.chunks().len());
-        for chunk in messages.chunks() {
-            let digest = match chunk.digest() {
-                Some(digest) => Arc::clone(digest),
-                None => {
-                    let digest = self.make_digest(chunk).await?;
-                    // Thousands of messages are read: others are to have their turn.
-                    tokio::task::yield_now().await;
-                    digest
-                }
-            };
-            digests.push(digest);
-        }
-        Ok(digests)
-    }
-
-    async fn make_digest(&self, chunk: &Chunk) -> Result<Arc<Digest>, StoreError> {
-        let blobs: Vec<BlobId> = chunk.rows().iter().map(|row| row.blob).collect();
-        let mut builder = DigestBuilder::new(blobs.len());
-        let mut is_whole = true;
-        self.derived(&blobs, &mut |_, derived| {
-            let view = derived.and_then(|bytes| DerivedView::parse(bytes).ok());
-            is_whole &= view.is_some();
-            builder.push(view.as_ref());
-            ControlFlow::Continue(())
-        })
-        .await?;
-        let (digest, has_room) = builder.finish(&self.digests);
-        // What cannot be read may be readable again after a repair.
-        if has_room && is_whole {
-            chunk.keep_digest(Arc::clone(&digest));
-        }
-        Ok(digest)
     }
 
     /// Reads pieces of blobs, as `(blob, offset, length)`; `visit` gets the position in `pieces` and the bytes, or `None` for

@@ -2,7 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::{digest::Digest, flags::FlagBits, identifier::Uid, sealed::SealedRows, snapshot::Entry};
+use crate::{
+    digest::{SearchDigest, SortDigest},
+    flags::FlagBits,
+    identifier::Uid,
+    sealed::SealedRows,
+    snapshot::Entry,
+};
 
 /// Rows in a full chunk. A single flag change copies one chunk, so it must be small; the list of chunks is
 /// copied too, so it must not be tiny.
@@ -29,14 +35,16 @@ pub(crate) struct Chunk {
     stored: Mutex<Option<SealedRows>>,
     /// The flags that all rows have.
     common: OnceLock<FlagBits>,
-    digest: OnceLock<Arc<Digest>>,
+    /// What was computed of these very messages; kept for as long as they are together.
+    pub(crate) sort_digest: OnceLock<Arc<SortDigest>>,
+    pub(crate) search_digest: OnceLock<Arc<SearchDigest>>,
 }
 
 impl Clone for Chunk {
     /// Who wants a chunk of its own wants to change rows.
     fn clone(&self) -> Self {
-        let (common, digest) = (self.common.clone(), self.digest.clone());
-        Self { common, digest, ..Self::new(self.form, self.rows().to_vec()) }
+        let (sort_digest, search_digest) = (self.sort_digest.clone(), self.search_digest.clone());
+        Self { common: self.common.clone(), sort_digest, search_digest, ..Self::new(self.form, self.rows().to_vec()) }
     }
 }
 
@@ -50,7 +58,8 @@ impl Chunk {
             rows: OnceLock::from(rows),
             stored: Mutex::new(None),
             common: OnceLock::new(),
-            digest: OnceLock::new(),
+            sort_digest: OnceLock::new(),
+            search_digest: OnceLock::new(),
         };
         chunk.measure();
         chunk
@@ -66,7 +75,8 @@ impl Chunk {
             rows: OnceLock::new(),
             stored: Mutex::new(Some(stored)),
             common: OnceLock::new(),
-            digest: OnceLock::new(),
+            sort_digest: OnceLock::new(),
+            search_digest: OnceLock::new(),
         }
     }
 
@@ -127,22 +137,13 @@ impl Chunk {
         })
     }
 
-    /// What was computed of these very messages, if it was and is kept.
-    pub(crate) fn digest(&self) -> Option<&Arc<Digest>> {
-        self.digest.get()
-    }
-
-    /// Keeps what was computed of these messages for as long as they are together.
-    pub(crate) fn keep_digest(&self, digest: Arc<Digest>) {
-        let _ = self.digest.set(digest);
-    }
-
     /// Adds messages behind those that are here.
     pub(crate) fn extend(&mut self, added: impl IntoIterator<Item = Entry>) {
         if let Some(rows) = self.rows_mut() {
             rows.extend(added);
         }
-        self.digest = OnceLock::new();
+        self.sort_digest = OnceLock::new();
+        self.search_digest = OnceLock::new();
         self.measure();
     }
 

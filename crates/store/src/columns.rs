@@ -2,41 +2,77 @@
 //!
 //! Numbers that belong together are alike: UIDs and ids count up, dates lie in one year, flags are the same for most. A
 //! column stores the smallest of them once and of each the distance from it, in as few bytes as the
-//! largest distance needs, none at all where all are equal. Reading is an addition for each number, without a branch.
+//! largest distance needs, none at all where all are equal. Numbers that count up are stored as what is left when
+//! each is made smaller by its row: mostly nothing. Reading is an addition for each number, without a branch.
 //!
 //! | bytes | content |
 //! |---|---|
 //! | 8 | the smallest number |
-//! | 1 | bytes for each distance: 0, 1, 2, 4 or 8 |
+//! | 1 | bytes for each distance: 0, 1, 2, 4 or 8; and [`COUNTING`], if each number is larger by its row |
 //! | | the distances |
 
 use crate::error::StoreError;
 
+/// A bit beside the width: each number is larger by its row than what is stored.
+const COUNTING: u8 = 0x10;
+
 /// Appends a column. All columns of a record have the same number of rows, which the record tells.
 pub(crate) fn encode_column<I: Iterator<Item = u64> + Clone>(numbers: I, out: &mut Vec<u8>) {
-    let least = numbers.clone().min().unwrap_or(0);
-    let spread = numbers.clone().max().unwrap_or(0) - least;
-    out.extend_from_slice(&least.to_be_bytes());
-    let distances = numbers.map(|number| number - least);
-    match spread {
-        0 => out.push(0),
-        1..=0xff => {
-            out.push(1);
-            out.extend(distances.map(|distance| distance as u8));
-        }
-        0x100..=0xffff => {
-            out.push(2);
-            distances.for_each(|distance| out.extend_from_slice(&(distance as u16).to_be_bytes()));
-        }
-        0x1_0000..=0xffff_ffff => {
-            out.push(4);
-            distances.for_each(|distance| out.extend_from_slice(&(distance as u32).to_be_bytes()));
-        }
-        _ => {
-            out.push(8);
-            distances.for_each(|distance| out.extend_from_slice(&distance.to_be_bytes()));
+    let plain = Measure::of(numbers.clone());
+    // Only where it may be worth it, and no number is smaller than its row.
+    let less_row = (0..).zip(numbers.clone()).map(|(row, number): (u64, u64)| number.wrapping_sub(row));
+    if plain.width() > 0 && (0..).zip(numbers.clone()).all(|(row, number): (u64, u64)| row <= number) {
+        let counting = Measure::of(less_row.clone());
+        if counting.width() < plain.width() {
+            return counting.encode(COUNTING, less_row, out);
         }
     }
+    plain.encode(0, numbers, out);
+}
+
+/// The least and the greatest of a column's numbers.
+#[derive(Clone, Copy)]
+struct Measure {
+    least: u64,
+    greatest: u64,
+}
+
+impl Measure {
+    fn of(numbers: impl Iterator<Item = u64> + Clone) -> Self {
+        let least = numbers.clone().min().unwrap_or(0);
+        Self { least, greatest: numbers.max().unwrap_or(0) }
+    }
+
+    fn width(self) -> u8 {
+        match self.greatest - self.least {
+            0 => 0,
+            1..=0xff => 1,
+            0x100..=0xffff => 2,
+            0x1_0000..=0xffff_ffff => 4,
+            _ => 8,
+        }
+    }
+
+    fn encode(self, form: u8, numbers: impl Iterator<Item = u64>, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.least.to_be_bytes());
+        let width = self.width();
+        out.push(width | form);
+        let distances = numbers.map(|number| number - self.least);
+        match width {
+            0 => {}
+            1 => out.extend(distances.map(|distance| distance as u8)),
+            2 => distances.for_each(|distance| out.extend_from_slice(&(distance as u16).to_be_bytes())),
+            4 => distances.for_each(|distance| out.extend_from_slice(&(distance as u32).to_be_bytes())),
+            _ => distances.for_each(|distance| out.extend_from_slice(&distance.to_be_bytes())),
+        }
+    }
+}
+
+/// What stands before the distances of a column.
+struct Head {
+    least: u64,
+    is_counting: bool,
+    width: u8,
 }
 
 /// Reads columns one after the other.
@@ -54,49 +90,65 @@ impl<'a> Columns<'a> {
 
     /// The next column; `set` gets each number with its row.
     pub(crate) fn next(&mut self, mut set: impl FnMut(usize, u64)) -> Result<(), StoreError> {
+        match self.next_head()? {
+            Head { least, is_counting: false, width } => self.distances(width, |row, distance| {
+                set(row, least.wrapping_add(distance));
+            }),
+            Head { least, is_counting: true, width } => self.distances(width, |row, distance| {
+                set(row, least.wrapping_add(distance).wrapping_add(row as u64));
+            }),
+        }
+    }
+
+    fn next_head(&mut self) -> Result<Head, StoreError> {
         let least = u64::from_be_bytes(*self.take_head::<8>()?);
-        let [width] = *self.take_head::<1>()?;
+        let [form] = *self.take_head::<1>()?;
+        let width = form & !COUNTING;
+        let is_known = matches!(width, 0 | 1 | 2 | 4 | 8);
+        if is_known { Ok(Head { least, is_counting: form & COUNTING != 0, width }) } else { Err(self.damaged()) }
+    }
+
+    fn distances(&mut self, width: u8, mut set: impl FnMut(usize, u64)) -> Result<(), StoreError> {
         let rows = self.rows;
+        let bytes = self.take(usize::from(width) * rows)?;
         match width {
-            0 => (0..rows).for_each(|row| set(row, least)),
-            1 => each::<1>(self.take(rows)?, |row, [byte]| set(row, least.wrapping_add(byte.into()))),
-            2 => each::<2>(self.take(2 * rows)?, |row, bytes| {
-                set(row, least.wrapping_add(u16::from_be_bytes(bytes).into()));
-            }),
-            4 => each::<4>(self.take(4 * rows)?, |row, bytes| {
-                set(row, least.wrapping_add(u32::from_be_bytes(bytes).into()));
-            }),
-            8 => each::<8>(self.take(8 * rows)?, |row, bytes| set(row, least.wrapping_add(u64::from_be_bytes(bytes)))),
-            _ => return Err(self.damaged()),
+            0 => (0..rows).for_each(|row| set(row, 0)),
+            1 => each::<1>(bytes, |row, [byte]| set(row, byte.into())),
+            2 => each::<2>(bytes, |row, bytes| set(row, u16::from_be_bytes(bytes).into())),
+            4 => each::<4>(bytes, |row, bytes| set(row, u32::from_be_bytes(bytes).into())),
+            _ => each::<8>(bytes, |row, bytes| set(row, u64::from_be_bytes(bytes))),
         }
         Ok(())
     }
 
     /// Passes over a column.
     pub(crate) fn skip(&mut self) -> Result<(), StoreError> {
-        self.take_head::<8>()?;
-        let [width] = *self.take_head::<1>()?;
-        match width {
-            0 | 1 | 2 | 4 | 8 => self.take(usize::from(width) * self.rows).map(drop),
-            _ => Err(self.damaged()),
-        }
+        let Head { width, .. } = self.next_head()?;
+        self.take(usize::from(width) * self.rows).map(drop)
     }
 
     /// The first and the last number of the next column, of which each number must be larger than the one before it.
     pub(crate) fn next_ascending(&mut self) -> Result<(u64, u64), StoreError> {
-        let least = u64::from_be_bytes(*self.take_head::<8>()?);
-        let [width] = *self.take_head::<1>()?;
-        let rows = self.rows;
-        let last = match width {
-            0 if rows == 1 => Some(0),
-            1 => last_of_ascending(self.take(rows)?, |[byte]: [u8; 1]| byte),
-            2 => last_of_ascending(self.take(2 * rows)?, u16::from_be_bytes),
-            4 => last_of_ascending(self.take(4 * rows)?, u32::from_be_bytes),
-            8 => last_of_ascending(self.take(8 * rows)?, u64::from_be_bytes),
-            _ => None,
-        };
-        let last = last.and_then(|last| least.checked_add(last));
-        last.map(|last| (least, last)).ok_or_else(|| self.damaged())
+        let mut copy = Columns { rest: self.rest, rows: self.rows, what: self.what };
+        let Head { least, is_counting, width } = self.next_head()?;
+        let rows = self.rows as u64;
+        if rows > 0 && (rows == 1 || is_counting) && width == 0 {
+            let last = least.checked_add(rows - 1).ok_or_else(|| self.damaged())?;
+            return Ok((least, last));
+        }
+        self.take(usize::from(width) * self.rows)?;
+        let (mut first, mut last, mut ascends) = (None, 0, true);
+        copy.next(|_, number| {
+            ascends &= first.is_none() || number > last;
+            first = first.or(Some(number));
+            last = number;
+        })?;
+        first.filter(|_| ascends).map(|first| (first, last)).ok_or_else(|| self.damaged())
+    }
+
+    /// What is behind the columns that were read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Fails if anything is left.
@@ -126,19 +178,6 @@ fn each<const N: usize>(bytes: &[u8], mut set: impl FnMut(usize, [u8; N])) {
     chunks.iter().enumerate().for_each(|(row, bytes)| set(row, *bytes));
 }
 
-/// The last of distances that begin with none and ascend.
-fn last_of_ascending<const N: usize, T: Copy + PartialOrd + Into<u64>>(
-    bytes: &[u8],
-    number: impl Fn([u8; N]) -> T,
-) -> Option<u64> {
-    let (chunks, _) = bytes.as_chunks::<N>();
-    let (first, last) = (number(*chunks.first()?).into(), number(*chunks.last()?).into());
-    // Without an end in between: the processor then compares many at once.
-    let pairs = chunks.iter().zip(chunks.iter().skip(1));
-    let ascends = pairs.fold(true, |ascends, (a, b)| ascends & (number(*a) < number(*b)));
-    (ascends && first == 0).then_some(last)
-}
-
 /// A signed number so that the order stays.
 pub(crate) fn from_signed(number: i64) -> u64 {
     number.cast_unsigned() ^ (1 << 63)
@@ -166,11 +205,16 @@ mod tests {
             let mut bytes = Vec::new();
             encode_column(near.iter().copied(), &mut bytes);
             encode_column(dates.iter().copied().map(from_signed), &mut bytes);
+            let counting: Vec<u64> = (base >> 1..).zip(&near).map(|(count, odd)| count + (odd >> 40)).collect();
+            encode_column(counting.iter().copied(), &mut bytes);
             let (mut found, mut found_dates) = (vec![0; near.len()], vec![0; near.len()]);
             let mut columns = Columns::new(&bytes, near.len(), "test");
             columns.next(|row, number| found[row] = number).unwrap();
             columns.next(|row, number| found_dates[row] = to_signed(number)).unwrap();
+            let mut found_counting = Vec::new();
+            columns.next(|_, number| found_counting.push(number)).unwrap();
             columns.finish().unwrap();
+            prop_assert_eq!(found_counting, counting);
             prop_assert_eq!(found, near);
             prop_assert_eq!(found_dates, dates);
         }
@@ -180,6 +224,16 @@ mod tests {
             let mut columns = Columns::new(&bytes, rows, "test");
             while columns.next(|_, _| ()).is_ok() && !columns.rest.is_empty() {}
         }
+    }
+
+    #[test]
+    fn numbers_that_count_up_take_nine_bytes_however_many() {
+        let mut bytes = Vec::new();
+        encode_column(900..1156, &mut bytes);
+        assert_eq!(bytes.len(), 9);
+        let mut columns = Columns::new(&bytes, 256, "test");
+        assert_eq!(columns.next_ascending().unwrap(), (900, 1155));
+        columns.finish().unwrap();
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::{
     keys,
     message::{DerivedValues, NewMessage},
     options::StoreOptions,
+    pages::{KINDS, PageRecords, make_page, pages_complete, pages_touched, read_page},
     record::{self, BlobRecord, ChangeKind, ChangeRecord, EmailRecord, GoneMailbox, MailboxChange},
     rows,
     snapshot::{Entry, Snapshot},
@@ -87,6 +88,10 @@ pub(crate) struct Draft {
     trim_through: Option<ModSeq>,
     /// The account's own counters changed, if nothing else did.
     counters_changed: bool,
+    /// Pages of digests that were complete before.
+    pages_complete: u64,
+    /// Pages to be written, `None` those that no blob is left of.
+    pages: BTreeMap<u64, Option<PageRecords>>,
     spoiled: Option<StoreError>,
 }
 
@@ -100,6 +105,7 @@ impl Draft {
         previous: Option<Vec<u8>>,
         now: i64,
     ) -> Self {
+        let pages_complete = pages_complete(state.record.blob_next);
         Self {
             engine,
             options,
@@ -125,6 +131,8 @@ impl Draft {
             notes: BTreeMap::new(),
             trim_through: None,
             counters_changed: false,
+            pages_complete,
+            pages: BTreeMap::new(),
             spoiled: None,
         }
     }
@@ -138,6 +146,7 @@ impl Draft {
         let account = self.state.id;
         let mut batch = Batch::new();
         self.write_rows(&mut batch).await?;
+        self.write_pages(&mut batch).await?;
         for (name, subscribed) in &self.subscriptions {
             match subscribed {
                 true => batch.put(keys::subscription(account, name), []),
@@ -238,6 +247,44 @@ impl Draft {
             rows::write_rows(account, id, &before, &after, batch);
         }
         Ok(())
+    }
+
+    /// Writes the pages of digests that became complete, and removes those that are not true any more.
+    async fn write_pages(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        let account = self.state.id;
+        let complete = pages_complete(self.state.record.blob_next);
+        let (completed, stale) = pages_touched(self.pages_complete, complete, &self.derived);
+        let mut pages = std::mem::take(&mut self.pages);
+        pages.extend(stale.into_iter().map(|page| (page, None)));
+        for page in completed {
+            pages.insert(page, make_page(&*self.engine, account, page, &self.derived).await?);
+        }
+        for (page, records) in pages {
+            let records = records.map_or([const { None }; KINDS.len()], |records| records.map(Some));
+            for (kind, record) in KINDS.into_iter().zip(records) {
+                write(batch, keys::digest(account, kind, page), record);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a complete page of digests, if it is not stored as it should be. Answers whether it was not.
+    pub(crate) async fn write_digests(&mut self, page: u64) -> Result<bool, StoreError> {
+        if page >= self.pages_complete {
+            return Ok(false);
+        }
+        let account = self.state.id;
+        // What this group has done so far and what it will still do makes it stale, whatever is stored now.
+        let made = make_page(&*self.engine, account, page, &BTreeMap::new()).await;
+        let made = self.spoil_on_error(made)?;
+        let stored = read_page(&*self.engine, account, page).await;
+        let stored = self.spoil_on_error(stored)?;
+        let expected = made.as_ref().map_or([const { None }; KINDS.len()], |made| made.each_ref().map(Some));
+        let differs = stored.each_ref().map(Option::as_ref) != expected;
+        if differs {
+            self.pages.insert(page, made);
+        }
+        Ok(differs)
     }
 
     /// The log keeps a bounded number of changes; what is older goes, many at a time.

@@ -13,7 +13,7 @@ use crate::{
     error::StoreError,
     flags::KeywordTable,
     identifier::{MailboxId, ModSeq, Uid, UidValidity},
-    rows,
+    sealed,
     snapshot::Entry,
     uid_set::UidSet,
 };
@@ -102,8 +102,8 @@ impl ExpungedRecord {
         let names = self.keywords.names();
         let head = Encoder::new(VERSION).text(&self.name).u32(self.uid_validity.0).u32(names.len() as u32);
         let head = names.iter().fold(head, |encoder, name| encoder.text(name));
-        let fixed = rows::encode_fixed(&self.rows);
-        head.u32(fixed.len() as u32).raw(&fixed).raw(&rows::encode_flags(&self.rows)).finish()
+        let fixed = sealed::encode_fixed(&self.rows);
+        head.u32(fixed.len() as u32).raw(&fixed).raw(&sealed::encode_flags(&self.rows)).finish()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
@@ -111,8 +111,8 @@ impl ExpungedRecord {
         let name = decoder.text()?;
         let uid_validity = UidValidity(decoder.u32()?);
         let keywords = KeywordTable::from_names(decoder.list(Decoder::text)?);
-        let mut rows = rows::decode_fixed(decoder.bytes()?)?;
-        rows::decode_flags(decoder.rest(), &mut rows)?;
+        let mut rows = sealed::decode_fixed(decoder.bytes()?)?;
+        sealed::decode_flags(decoder.rest(), &mut rows)?;
         if rows.is_empty() || !rows.is_sorted_by(|a, b| a.uid < b.uid) {
             return Err(StoreError::Damaged("expunged messages are not in order".to_owned()));
         }

@@ -20,6 +20,7 @@
 //! | `0x23` derived | blob id | answers computed at delivery ([`postrider_message::DerivedView`]) |
 //! | `0x24` thread | hash of message id and base subject | thread id |
 //! | `0x25` header | blob id | its header with a table of fields ([`postrider_message::IndexedHeader`]) |
+//! | `0x26` digest | kind, number of the page | what is gathered of 256 blobs ([`crate::digest_page`]) |
 //! | `0x30` change | mod-sequence | what changed ([`crate::record::ChangeRecord`]) |
 //! | `0x31` expunged | when, mod-sequence, mailbox id, first UID | messages that can be brought back ([`crate::expunged`]) |
 //! | `0x40` note | whatever its writer chose | the same ([`crate::Note`]) |
@@ -51,6 +52,7 @@ const BLOB_BY_HASH: u8 = 0x22;
 const DERIVED: u8 = 0x23;
 const THREAD: u8 = 0x24;
 const HEADER: u8 = 0x25;
+const DIGEST: u8 = 0x26;
 const CHANGE: u8 = 0x30;
 const EXPUNGED: u8 = 0x31;
 const NOTE: u8 = 0x40;
@@ -227,6 +229,27 @@ pub(crate) fn blobs_by_hash(account: AccountId) -> KeyRange {
 
 pub(crate) fn derived(account: AccountId, blob: BlobId) -> Vec<u8> {
     with(table(account, DERIVED), &blob.0.to_be_bytes())
+}
+
+/// Derived answers from one blob up to, not including, another.
+pub(crate) fn derived_between(account: AccountId, first: BlobId, end: BlobId) -> KeyRange {
+    KeyRange::new(derived(account, first), derived(account, end))
+}
+
+/// A page of digests.
+pub(crate) fn digest(account: AccountId, kind: u8, page: u64) -> Vec<u8> {
+    with(with(table(account, DIGEST), &[kind]), &page.to_be_bytes())
+}
+
+/// All pages of all kinds.
+pub(crate) fn all_digests(account: AccountId) -> KeyRange {
+    KeyRange::prefix(table(account, DIGEST))
+}
+
+/// The number of a page's key.
+pub(crate) fn split_digest(key: &[u8]) -> Option<u64> {
+    let (_, page) = tail(key).split_first()?;
+    Some(u64::from_be_bytes(page.try_into().ok()?))
 }
 
 pub(crate) fn header(account: AccountId, blob: BlobId) -> Vec<u8> {

@@ -21,6 +21,7 @@ mod chunk;
 mod codec;
 mod columns;
 mod digest;
+mod digest_page;
 mod draft;
 mod error;
 mod expunged;
@@ -31,6 +32,7 @@ mod load;
 mod message;
 mod moment;
 mod options;
+mod pages;
 mod read;
 mod record;
 mod rows;
@@ -54,7 +56,8 @@ pub use change::{
     raise::Floors,
     store_flags::{FlagMode, StoreFlags, StoredFlags},
 };
-pub use digest::{Digest, FieldPresence, SortText};
+pub use digest::{SearchDigest, SortDigest, SortTable};
+pub use digest_page::{FieldPresence, SortText};
 pub use error::StoreError;
 pub use expunged::{ExpungedKey, ExpungedMessages, ExpungedSelection, Swept, UndeleteInto, Undeleted};
 pub use flags::{Flag, FlagBits, KEYWORD_BYTES_MAX, KEYWORDS_MAX, KeywordTable};

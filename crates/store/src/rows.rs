@@ -6,11 +6,9 @@
 //!
 //! What has to be written follows from comparing the snapshot as it is stored with the one that takes its place.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
+use bytes::Bytes;
 use postrider_engine::{Batch, Read};
 
 use crate::{
@@ -72,34 +70,46 @@ pub(crate) async fn load_open_rows<R: Read + ?Sized>(
 /// Puts a snapshot together from records, which come in the order of their keys: what is fixed, flags, open rows.
 #[derive(Default)]
 struct Loader {
-    /// What is fixed of chunks whose flags are still to come, in their order.
-    fixed: VecDeque<(Uid, Box<[u8]>)>,
-    sealed: Vec<Chunk>,
+    /// The records of sealed chunks one behind the other: in one piece they take one allocation and not hundreds.
+    bytes: Vec<u8>,
+    /// Where each one lies.
+    fixed: Vec<(Uid, Range<usize>)>,
+    flags: Vec<(Uid, Range<usize>)>,
     open: Vec<Entry>,
 }
 
 impl Loader {
     fn add(&mut self, kind: RowKind, uid: Uid, value: &[u8]) -> Result<(), StoreError> {
+        let start = self.bytes.len();
+        let place = start..start + value.len();
         match kind {
-            RowKind::Fixed => self.fixed.push_back((uid, value.into())),
-            RowKind::Flags => match self.fixed.pop_front() {
-                Some((key, fixed)) if key == uid => {
-                    self.sealed.push(Chunk::sealed(key, SealedRows::new(fixed, value.into())?));
-                }
-                _ => return Err(malformed("chunk")),
-            },
-            RowKind::Open => self.open.push(decode_entry(uid, value)?),
+            RowKind::Fixed => self.fixed.push((uid, place)),
+            RowKind::Flags => self.flags.push((uid, place)),
+            RowKind::Open => {
+                self.open.push(decode_entry(uid, value)?);
+                return Ok(());
+            }
         }
+        self.bytes.extend_from_slice(value);
         Ok(())
     }
 
     fn finish(self) -> Result<Snapshot, StoreError> {
-        let open = self.open.chunks(CHUNK_ROWS).map(|rows| Chunk::new(Form::Open, rows.to_vec()));
+        if self.fixed.len() != self.flags.len() {
+            return Err(malformed("chunk"));
+        }
+        let bytes = Bytes::from(self.bytes);
+        let mut chunks = Vec::with_capacity(self.fixed.len() + self.open.len().div_ceil(CHUNK_ROWS));
+        for ((key, fixed), (same_key, flags)) in self.fixed.into_iter().zip(self.flags) {
+            if key != same_key {
+                return Err(malformed("chunk"));
+            }
+            chunks.push(Chunk::sealed(key, SealedRows::new(bytes.slice(fixed), bytes.slice(flags))?));
+        }
         let ascends = self.open.is_sorted_by(|a, b| a.uid < b.uid);
-        let chunks: Vec<Chunk> = self.sealed.into_iter().chain(open).collect();
-        let is_whole = self.fixed.is_empty() && ascends;
+        chunks.extend(self.open.chunks(CHUNK_ROWS).map(|rows| Chunk::new(Form::Open, rows.to_vec())));
         // The rows of a sealed chunk are known to ascend.
-        if !is_whole || !chunks.is_sorted_by(|a, b| a.last_uid().0 < b.first_uid()) {
+        if !ascends || !chunks.is_sorted_by(|a, b| a.last_uid().0 < b.first_uid()) {
             return Err(StoreError::Damaged("the rows of a mailbox do not fit together".to_owned()));
         }
         Ok(Snapshot::from_chunks(chunks))

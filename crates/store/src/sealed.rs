@@ -8,6 +8,8 @@
 //! and no reader sees a newer row than its snapshot has. Whatever can be wrong with the bytes is found out when
 //! they are read ([`SealedRows::new`]), as a look at a row has nobody to tell.
 
+use bytes::Bytes;
+
 use crate::{
     columns::{Columns, encode_column, from_signed, to_signed},
     error::StoreError,
@@ -22,8 +24,8 @@ const VERSION: u8 = 1;
 /// The two records of a sealed chunk, known to be whole.
 #[derive(Debug, Clone)]
 pub(crate) struct SealedRows {
-    fixed: Box<[u8]>,
-    flags: Box<[u8]>,
+    fixed: Bytes,
+    flags: Bytes,
     pub(crate) count: usize,
     pub(crate) first: Uid,
     pub(crate) last: Uid,
@@ -31,7 +33,7 @@ pub(crate) struct SealedRows {
 
 impl SealedRows {
     /// Checks that rows can be made of these bytes, ascending by UID, as many of the one as of the other.
-    pub(crate) fn new(fixed: Box<[u8]>, flags: Box<[u8]>) -> Result<Self, StoreError> {
+    pub(crate) fn new(fixed: Bytes, flags: Bytes) -> Result<Self, StoreError> {
         let (count, columns) = read_head(&fixed)?;
         let mut columns = Columns::new(columns, count, "chunk");
         let (first, last) = columns.next_ascending()?;
@@ -90,7 +92,7 @@ pub(crate) fn encode_fixed(rows: &[Entry]) -> Vec<u8> {
     out
 }
 
-fn decode_fixed(bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
+pub(crate) fn decode_fixed(bytes: &[u8]) -> Result<Vec<Entry>, StoreError> {
     let (rows, columns) = read_head(bytes)?;
     let mut columns = Columns::new(columns, rows, "chunk");
     let blank = Entry {
@@ -133,7 +135,7 @@ pub(crate) fn encode_flags(rows: &[Entry]) -> Vec<u8> {
     out
 }
 
-fn decode_flags(bytes: &[u8], rows: &mut [Entry]) -> Result<(), StoreError> {
+pub(crate) fn decode_flags(bytes: &[u8], rows: &mut [Entry]) -> Result<(), StoreError> {
     let (count, columns) = read_head(bytes)?;
     if count != rows.len() {
         return Err(malformed("chunk"));

@@ -21,6 +21,7 @@ use crate::{
     load::{load_account, malformed, scan_records},
     message::{DerivedValues, thread_keys},
     options::StoreOptions,
+    pages::{make_page, pages_complete, read_page},
     record::{BlobRecord, ChangeRecord, Counts, EmailRecord},
     rows::load_all_rows,
     snapshot::Snapshot,
@@ -51,6 +52,8 @@ pub struct Verification {
 pub struct Rebuilt {
     /// Messages whose derived answers were made anew because they differed.
     pub messages: u64,
+    /// Pages of digests that were missing or differed.
+    pub digests: u64,
     /// Mailboxes whose counters were wrong.
     pub mailboxes: u64,
 }
@@ -103,6 +106,7 @@ impl Store {
                     account.replace_derived(replaced).await?;
                 }
             }
+            result.digests += account.rewrite_digests().await?;
             let mailboxes: Vec<MailboxId> = account.state().mailboxes().map(|mailbox| mailbox.id).collect();
             for mailbox in mailboxes {
                 result.mailboxes += u64::from(account.recount(mailbox).await?);
@@ -155,6 +159,7 @@ impl Check<'_> {
         self.check_references(&emails, &blobs);
         self.check_indexes(&state, &blobs).await?;
         self.check_changes(&state).await?;
+        self.check_digests(&state).await?;
         for (id, blob) in &blobs {
             self.check_content(*id, blob, endings.get(id).copied()).await?;
             progress(self.result.messages);
@@ -359,6 +364,27 @@ impl Check<'_> {
         .await?;
         if outside > 0 {
             self.fault(format!("the log of changes has {outside} rows outside its bounds"));
+        }
+        Ok(())
+    }
+
+    /// Pages of digests say what the derived answers say.
+    async fn check_digests(&mut self, state: &AccountState) -> Result<(), StoreError> {
+        let mut pages = BTreeSet::new();
+        scan_records(self.read, &keys::all_digests(self.id), |key, _| {
+            pages.insert(keys::split_digest(key).ok_or_else(|| malformed("digest"))?);
+            Ok(())
+        })
+        .await?;
+        for page in pages {
+            let made = make_page(self.read, self.id, page, &BTreeMap::new()).await?;
+            let stored = read_page(self.read, self.id, page).await?;
+            let agrees = made.is_some_and(|made| made.map(Some) == stored);
+            if !agrees || page >= pages_complete(state.record.blob_next) {
+                self.fault(format!(
+                    "digests of page {page} are not what the messages say; `postrider check --rebuild` mends this"
+                ));
+            }
         }
         Ok(())
     }

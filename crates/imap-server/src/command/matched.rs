@@ -1,4 +1,4 @@
-//! The messages that SORT and THREAD put in order: what a search found, beside the digests that tell what is compared.
+//! The messages that SORT and THREAD put in order: what a search found, beside the tables that tell what is compared.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use postrider_imap_proto::{
     command::{Numbering, Search},
     encode::Code,
 };
-use postrider_store::{Digest, SortText, UidSet};
+use postrider_store::{SortDigest, SortTable, SortText, UidSet};
 
 use super::search::{Hit, asks_for_modseq};
 use crate::{
@@ -28,22 +28,27 @@ pub(super) struct Matched {
     sizes: Vec<u32>,
     /// Nothing where the command does not ask by mod-sequence.
     modseqs: Vec<u64>,
-    /// Which digest and which row of it.
-    places: Vec<(u32, u32)>,
-    digests: Vec<Arc<Digest>>,
+    /// Which table and which row of it.
+    places: Vec<(u32, u16)>,
+    tables: Vec<SortTable>,
 }
 
 impl Matched {
-    fn new(hits: &[Hit], numbering: Numbering, by_modseq: bool, digests: Vec<Arc<Digest>>) -> Self {
+    fn new(hits: &[Hit], numbering: Numbering, by_modseq: bool, digests: &[Arc<SortDigest>]) -> Self {
         let mut places = Vec::with_capacity(hits.len());
-        let mut lengths = digests.iter().zip(0..).map(|(digest, index)| (index, digest.len() as u32));
-        let (mut digest, mut start, mut end) = (0, 1, 1);
-        for hit in hits {
-            while hit.sequence >= end {
-                let Some((index, length)) = lengths.next() else { break };
-                (digest, start, end) = (index, end, end + length);
-            }
-            places.push((digest, hit.sequence - start));
+        let mut tables: Vec<SortTable> = Vec::with_capacity(2 * digests.len());
+        let (mut rest, mut start) = (hits, 1);
+        for digest in digests {
+            let end = start + digest.len() as u32;
+            let (here, later) =
+                rest.split_at_checked(rest.partition_point(|hit| hit.sequence < end)).unwrap_or_default();
+            let first_table = tables.len() as u32;
+            places.extend(here.iter().map(|hit| {
+                let place = digest.place((hit.sequence - start) as usize);
+                place.map_or((u32::MAX, 0), |(table, row)| (first_table + u32::from(table), row))
+            }));
+            tables.extend(digest.tables());
+            (rest, start) = (later, end);
         }
         Self {
             numbers: match numbering {
@@ -55,7 +60,7 @@ impl Matched {
             sizes: hits.iter().map(|hit| hit.entry.size).collect(),
             modseqs: hits.iter().filter(|_| by_modseq).map(|hit| hit.entry.modseq.0).collect(),
             places,
-            digests,
+            tables,
         }
     }
 
@@ -89,33 +94,33 @@ impl Matched {
         indexes.filter_map(|index| self.modseqs.get(index as usize).copied()).max()
     }
 
-    /// The digest of a message, and its row there.
-    fn place(&self, index: u32) -> Option<(&Digest, usize)> {
-        let (digest, row) = self.places.get(index as usize)?;
-        Some((self.digests.get(*digest as usize)?, *row as usize))
+    /// The table that a message stands in, and its row there.
+    fn place(&self, index: u32) -> Option<(&SortTable, u16)> {
+        let (table, row) = self.places.get(index as usize)?;
+        Some((self.tables.get(*table as usize)?, *row))
     }
 
     /// When a message was sent; INTERNALDATE where it does not tell (RFC 5256 §2.2).
     pub(super) fn sent(&self, index: u32) -> i64 {
-        let sent = self.place(index).and_then(|(digest, row)| digest.sent(row));
+        let sent = self.place(index).and_then(|(table, row)| table.sent(row));
         sent.unwrap_or_else(|| self.received(index))
     }
 
     /// A text in the form in which it is compared.
-    pub(super) fn text(&self, text: SortText, index: u32) -> &str {
-        self.place(index).map_or("", |(digest, row)| digest.sort_text(text, row))
+    pub(super) fn text(&self, text: SortText, index: u32) -> &[u8] {
+        self.place(index).map_or(&[], |(table, row)| table.sort_text(text, row))
     }
 
     pub(super) fn is_reply(&self, index: u32) -> bool {
-        self.place(index).is_some_and(|(digest, row)| digest.is_reply(row))
+        self.place(index).is_some_and(|(table, row)| table.is_reply(row))
     }
 
     pub(super) fn message_id(&self, index: u32) -> Option<u64> {
-        self.place(index).and_then(|(digest, row)| digest.message_id(row))
+        self.place(index).and_then(|(table, row)| table.message_id(row))
     }
 
     pub(super) fn references(&self, index: u32) -> &[u64] {
-        self.place(index).map_or(&[], |(digest, row)| digest.references(row))
+        self.place(index).map_or(&[], |(table, row)| table.references(row))
     }
 }
 
@@ -134,8 +139,8 @@ impl<S: Stream> Session<S> {
             }
         };
         let known = self.selected()?.known.clone();
-        let digests = if hits.is_empty() { Vec::new() } else { self.account()?.digests(&known).await? };
-        Ok(Matched::new(&hits, search.numbering, by_modseq, digests))
+        let digests = if hits.is_empty() { Vec::new() } else { self.account()?.sort_digests(&known).await? };
+        Ok(Matched::new(&hits, search.numbering, by_modseq, &digests))
     }
 
     /// RFC 5182 §2.1: a search that fails leaves an empty result behind.

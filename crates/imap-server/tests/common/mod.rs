@@ -59,7 +59,8 @@ impl Default for Setup {
         Self {
             imap: ImapOptions::default(),
             accounts: AccountsOptions { hashing, throttle, ..AccountsOptions::default() },
-            store: StoreOptions::default(),
+            // What is expunged is gone: sessions that were not told yet have the harder case.
+            store: StoreOptions { expunged_kept_seconds: 0, ..StoreOptions::default() },
             tls: None,
             shutdown: Shutdown::never(),
         }

@@ -2,6 +2,7 @@
 
 pub(crate) mod append;
 pub(crate) mod copy;
+pub(crate) mod digest;
 pub(crate) mod expunge;
 pub(crate) mod load;
 pub(crate) mod mailbox;

@@ -2,10 +2,13 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
+use postrider_engine::{Batch, Direction, Engine, KeyRange, Read};
 use postrider_message::HeaderText;
-use postrider_store::{BlobId, Digest, ExpungeOnly, FieldPresence, Flag, FlagMode, Store, StoreOptions};
+use postrider_store::{
+    BlobId, ExpungeOnly, FieldPresence, Flag, FlagMode, SearchDigest, SortDigest, SortText, Store, StoreOptions,
+};
 
-use crate::fixture::{ACCOUNT, World, set};
+use crate::fixture::{ACCOUNT, Clock, World, set};
 
 #[tokio::test]
 async fn a_mailbox_that_nobody_looks_at_is_sealed_as_it_grows() {
@@ -27,8 +30,87 @@ async fn a_mailbox_that_nobody_looks_at_is_sealed_as_it_grows() {
     assert!(before.messages().unwrap().iter().eq(after.messages().unwrap().iter()));
 }
 
-async fn digests(world: &World) -> Vec<Arc<Digest>> {
-    world.account.digests(world.mailbox("INBOX").await.messages().unwrap()).await.unwrap()
+async fn digests(world: &World) -> Vec<Arc<SearchDigest>> {
+    world.account.search_digests(world.mailbox("INBOX").await.messages().unwrap()).await.unwrap()
+}
+
+/// What SORT and SEARCH see of each message.
+async fn seen(world: &World) -> Vec<(Vec<u8>, Option<i64>, Option<u64>, FieldPresence)> {
+    let mailbox = world.mailbox("INBOX").await;
+    let sort: Vec<Arc<SortDigest>> = world.account.sort_digests(mailbox.messages().unwrap()).await.unwrap();
+    let search = digests(world).await;
+    let places = sort.iter().zip(&search).flat_map(|(sort, search)| {
+        assert_eq!(sort.len(), search.len());
+        (0..sort.len()).map(move |row| (sort, search, row))
+    });
+    let all = places.map(|(sort, search, row)| {
+        assert!(!sort.is_gone(row) && !search.is_gone(row));
+        let (table, place) = sort.place(row).unwrap();
+        let table = sort.tables().nth(table.into()).unwrap();
+        let subject = table.sort_text(SortText::Subject, place).to_vec();
+        (subject, table.sent(place), table.message_id(place), search.header_field(HeaderText::Subject, row))
+    });
+    all.collect()
+}
+
+async fn pages(world: &World) -> Vec<Vec<u8>> {
+    let mut pages = Vec::new();
+    let all = KeyRange::prefix([ACCOUNT.0.to_be_bytes().as_slice(), &[0x26]].concat());
+    let mut note = |key: &[u8], _: &[u8]| {
+        pages.push(key[5..].to_vec());
+        ControlFlow::Continue(())
+    };
+    world.memory.scan(&all, Direction::Forward, &mut note).await.unwrap();
+    pages
+}
+
+#[tokio::test]
+async fn pages_of_digests_come_when_they_are_complete_go_with_a_message_and_come_again_when_missed() {
+    let key = |kind: u8, page: u8| vec![kind, 0, 0, 0, 0, 0, 0, 0, page];
+    let world = World::new().await;
+    world.fill("INBOX", 250).await;
+    assert_eq!(pages(&world).await, [] as [Vec<u8>; 0]);
+    let world = World::new().await;
+    world.fill("INBOX", 600).await;
+    let both = [key(0, 0), key(0, 1), key(1, 0), key(1, 1)];
+    assert_eq!(pages(&world).await, both);
+    world.assert_whole().await;
+    let before = seen(&world).await;
+    assert_eq!(before.len(), 600);
+
+    // Blob 300 lies in the second page.
+    world.account.expunge(world.id("INBOX"), Some(set(&[300, 599])), ExpungeOnly::Named).await.unwrap();
+    assert_eq!(pages(&world).await, [key(0, 0), key(1, 0)]);
+    world.assert_whole().await;
+    let left = |row: &usize| ![299, 598].contains(row);
+    let expected: Vec<_> = (0..600).filter(left).map(|row| before[row].clone()).collect();
+    assert_eq!(seen(&world).await, expected, "without the page");
+    while pages(&world).await.len() < both.len() {
+        tokio::task::yield_now().await;
+    }
+    world.assert_whole().await;
+    let (memory, clock) = (world.memory.clone(), Clock::new());
+    let store = Store::open(memory.clone(), StoreOptions::default(), clock.now()).await.unwrap();
+    let account = store.account(ACCOUNT).await.unwrap();
+    let again = World { memory, clock, store, account };
+    assert_eq!(seen(&again).await, expected, "with the page");
+}
+
+#[tokio::test]
+async fn pages_of_digests_that_are_wrong_are_found_and_made_anew() {
+    let world = World::new().await;
+    world.fill("INBOX", 600).await;
+    let key = [ACCOUNT.0.to_be_bytes().as_slice(), &[0x26, 1, 0, 0, 0, 0, 0, 0, 0, 1]].concat();
+    let mut batch = Batch::new();
+    batch.put(key, [1, 2, 3]);
+    world.memory.commit(batch).await.unwrap();
+    let findings = world.store.verify(|_| ()).await.unwrap().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].contains("digests of page 1"));
+    assert_eq!(seen(&world).await.len(), 600, "what is malformed is passed over");
+    let rebuilt = world.store.rebuild(|_| ()).await.unwrap();
+    assert!(rebuilt.digests <= 1);
+    world.assert_whole().await;
 }
 
 #[tokio::test]

@@ -224,7 +224,7 @@ impl Sifted {
 
     /// Tests those that are open by what is kept of them in memory.
     async fn sift_digests(&mut self, account: &Account, program: &Program, known: &Snapshot) -> Result<(), Failure> {
-        let digests = account.digests(known).await?;
+        let digests = account.search_digests(known).await?;
         let open = std::mem::take(&mut self.open);
         let mut rest = open.as_slice();
         let mut first = 1;

@@ -1,6 +1,6 @@
 //! Some neighbouring messages, tested together: which of them match is told by sets of rows.
 
-use postrider_store::{Digest, Entry};
+use postrider_store::{Entry, SearchDigest};
 
 /// The most messages that are tested together.
 pub(super) const GROUP_ROWS: usize = 256;
@@ -89,7 +89,7 @@ pub(super) type Row<'a> = (u32, &'a Entry);
 pub(super) struct Group<'a> {
     pub(super) rows: &'a [Row<'a>],
     /// What is kept in memory of messages from this sequence number on, these among them.
-    pub(super) digest: Option<(&'a Digest, u32)>,
+    pub(super) digest: Option<(&'a SearchDigest, u32)>,
 }
 
 impl Group<'_> {
@@ -107,7 +107,7 @@ impl Group<'_> {
     }
 
     /// The row here of a row of the digest.
-    pub(super) fn of_digest(&self, digest: &Digest, first: u32, row: usize) -> Option<usize> {
+    pub(super) fn of_digest(&self, digest: &SearchDigest, first: u32, row: usize) -> Option<usize> {
         if self.rows.len() == digest.len() {
             return Some(row);
         }

@@ -34,7 +34,7 @@ trait Messages {
     /// When it was sent, seconds since 1970 (UTC).
     fn sent(&self, index: u32) -> i64;
     /// Its base subject, folded so that equal ones are equal octets.
-    fn subject(&self, index: u32) -> &str;
+    fn subject(&self, index: u32) -> &[u8];
     /// Whether its subject is that of a reply or forward.
     fn is_reply(&self, index: u32) -> bool;
     /// A hash of its id.
@@ -52,7 +52,7 @@ impl Messages for Matched {
         self.sent(index)
     }
 
-    fn subject(&self, index: u32) -> &str {
+    fn subject(&self, index: u32) -> &[u8] {
         self.text(SortText::Subject, index)
     }
 

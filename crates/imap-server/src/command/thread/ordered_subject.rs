@@ -9,7 +9,7 @@ use super::{
 
 /// Threads the messages, which come in the order of their sent dates. Those without a subject are one thread.
 pub(super) fn threads(messages: &impl Messages, by_date: &[u32]) -> Forest {
-    let mut firsts: HashMap<&str, u32> = HashMap::with_capacity(by_date.len());
+    let mut firsts: HashMap<&[u8], u32> = HashMap::with_capacity(by_date.len());
     let mut parents = vec![NONE; by_date.len()];
     for &message in by_date {
         match firsts.entry(messages.subject(message)) {

@@ -10,7 +10,8 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    hash::{BuildHasherDefault, Hasher},
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::LazyLock,
 };
 
 use super::{
@@ -80,8 +81,8 @@ impl Tree {
     /// Step 1.
     fn link_all(&mut self, messages: &impl Messages) {
         self.steps = STEPS_PER_NODE * self.messages as u64;
-        let mut nodes: HashMap<u64, u32, BuildHasherDefault<IdHasher>> =
-            HashMap::with_capacity_and_hasher(self.messages + self.messages / 4, BuildHasherDefault::default());
+        let mut nodes: HashMap<u64, u32, IdHashing> =
+            HashMap::with_capacity_and_hasher(self.messages + self.messages / 4, IdHashing::default());
         for message in 0..self.messages as u32 {
             // Of messages with the same id the first has it; the others go without.
             if let Some(id) = messages.message_id(message) {
@@ -212,7 +213,7 @@ impl Tree {
 
     /// Steps 5.A and 5.B: a message for each subject, and for each root which subject it has; [`NONE`] for an empty one.
     fn subject_table(&self, messages: &impl Messages, roots: &[Root]) -> (Vec<u32>, Vec<u32>) {
-        let mut numbers: HashMap<&str, u32> = HashMap::with_capacity(roots.len());
+        let mut numbers: HashMap<&[u8], u32> = HashMap::with_capacity(roots.len());
         let mut table: Vec<u32> = Vec::new();
         let mut subjects = Vec::with_capacity(roots.len());
         for root in roots {
@@ -254,22 +255,50 @@ impl Tree {
     }
 }
 
-/// Ids are hashes already.
-#[derive(Default)]
-struct IdHasher(u64);
+/// Ids are hashes already. But they are the same on every machine: mail could be made whose ids meet in one place of a table.
+/// So they are mixed with numbers of chance, by one multiplication.
+#[derive(Clone, Copy)]
+struct IdHashing {
+    added: u64,
+    factor: u64,
+}
+
+impl Default for IdHashing {
+    fn default() -> Self {
+        static CHANCE: LazyLock<IdHashing> = LazyLock::new(|| {
+            let chance = RandomState::new();
+            IdHashing { added: chance.hash_one(0), factor: chance.hash_one(1) | 1 }
+        });
+        *CHANCE
+    }
+}
+
+impl BuildHasher for IdHashing {
+    type Hasher = IdHasher;
+
+    fn build_hasher(&self) -> IdHasher {
+        IdHasher { hashing: *self, id: 0 }
+    }
+}
+
+struct IdHasher {
+    hashing: IdHashing,
+    id: u64,
+}
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
-        self.0
+        let product = u128::from(self.id ^ self.hashing.added) * u128::from(self.hashing.factor);
+        (product >> u64::BITS) as u64 ^ product as u64
     }
 
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+            self.id = self.id.rotate_left(8) ^ u64::from(byte);
         }
     }
 
     fn write_u64(&mut self, id: u64) {
-        self.0 = id;
+        self.id = id;
     }
 }

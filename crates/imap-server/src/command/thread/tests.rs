@@ -23,8 +23,8 @@ impl Messages for Vec<Message> {
         self[index as usize].sent
     }
 
-    fn subject(&self, index: u32) -> &str {
-        self[index as usize].subject
+    fn subject(&self, index: u32) -> &[u8] {
+        self[index as usize].subject.as_bytes()
     }
 
     fn is_reply(&self, index: u32) -> bool {

@@ -115,8 +115,8 @@ fn gathered(roots: Vec<Node>, messages: &impl Messages) -> Vec<Node> {
     // Places of the roots that are left; a dummy that is made takes the place of what was in the table.
     let mut places: Vec<Option<Node>> = roots.into_iter().map(Some).collect();
     let is_reply = |node: &Node| node.message.is_some_and(|message| messages.is_reply(message));
-    let subjects: Vec<String> = places.iter().flatten().map(|root| messages.subject(first(root)).to_owned()).collect();
-    let mut table: HashMap<&str, usize> = HashMap::new();
+    let subjects: Vec<Vec<u8>> = places.iter().flatten().map(|root| messages.subject(first(root)).to_owned()).collect();
+    let mut table: HashMap<&[u8], usize> = HashMap::new();
     for (place, subject) in subjects.iter().enumerate().filter(|(_, subject)| !subject.is_empty()) {
         let current = places[place].as_ref().expect("not merged yet");
         let entry = table.entry(subject).or_insert(place);
@@ -126,7 +126,7 @@ fn gathered(roots: Vec<Node>, messages: &impl Messages) -> Vec<Node> {
         }
     }
     for (place, subject) in subjects.iter().enumerate().filter(|(_, subject)| !subject.is_empty()) {
-        let target = table[subject.as_str()];
+        let target = table[subject.as_slice()];
         if target == place {
             continue;
         }
