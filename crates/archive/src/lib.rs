@@ -22,6 +22,7 @@ mod options;
 mod plan;
 mod read;
 mod tree;
+mod uidl;
 mod write;
 
 pub use error::ArchiveError;
@@ -31,4 +32,5 @@ pub use mbox::{MboxMessage, MboxReader};
 pub use model::{Entry, Folder, Item, PassedOver, PassedOverReason, Position, PositionError, SpecialUse};
 pub use options::{Expunged, Format, MboxVariant, ReadLimits, ReadOptions};
 pub use read::{Detection, Reader, detect};
+pub use uidl::{Pop3UidlFormat, Pop3UidlFormatError};
 pub use write::{Existing, Outgoing, Packing, StateFields, Summary, WriteFormat, WriteOptions, Writer, Written};

@@ -73,7 +73,35 @@ impl<'a> FileName<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UidRow {
     pub uid: u32,
-    pub pop3_uidl: Option<String>,
+    /// Its unique id in POP3.
+    pub pop3_uidl: Option<NotedUidl>,
+    /// Its GUID, where Dovecot notes one; else it is the file's name.
+    pub guid: Option<String>,
+}
+
+/// A unique id as Dovecot notes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotedUidl {
+    /// It is the file's name without flags: `P` stands alone.
+    FileName,
+    Text(String),
+}
+
+impl NotedUidl {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "" => Some(Self::FileName),
+            text => is_uidl(text).then(|| Self::Text(text.to_owned())),
+        }
+    }
+
+    /// The unique id of the message in the file with that name without flags.
+    pub fn of(&self, base: &str) -> Option<String> {
+        match self {
+            Self::FileName => is_uidl(base).then(|| base.to_owned()),
+            Self::Text(text) => Some(text.clone()),
+        }
+    }
 }
 
 /// The UIDs of a folder.
@@ -84,6 +112,8 @@ pub(crate) struct UidList {
     pub rows: HashMap<Box<str>, UidRow>,
     /// Lines that could not be read.
     pub bad_lines: usize,
+    /// Whether Dovecot wrote it.
+    pub is_dovecot: bool,
 }
 
 impl UidList {
@@ -95,11 +125,11 @@ impl UidList {
         let mut list = match header.split_once(' ')? {
             ("3", rest) => {
                 let number = |letter| rest.split(' ').find_map(|word| word.strip_prefix(letter)?.parse().ok());
-                Self { validity: number('V'), next: number('N'), ..Self::default() }
+                Self { validity: number('V'), next: number('N'), is_dovecot: true, ..Self::default() }
             }
             ("1", rest) => {
                 let mut words = rest.split(' ').map(|word| word.parse().ok());
-                Self { validity: words.next()?, next: words.next()?, ..Self::default() }
+                Self { validity: words.next()?, next: words.next()?, is_dovecot: true, ..Self::default() }
             }
             _ => return None,
         };
@@ -123,11 +153,17 @@ impl UidList {
         for line in lines.filter(|line| !line.is_empty()) {
             let row = line.split_once(' ').and_then(|(uid, base)| Some((uid.parse().ok()?, base)));
             match row {
-                Some((uid, base)) => drop(list.rows.insert(base.into(), UidRow { uid, pop3_uidl: None })),
+                Some((uid, base)) => drop(list.rows.insert(base.into(), UidRow { uid, pop3_uidl: None, guid: None })),
                 None => list.bad_lines += 1,
             }
         }
         Some(list)
+    }
+
+    /// The UID after all that were given out.
+    pub fn floor(&self) -> Option<u32> {
+        let last = self.rows.values().map(|row| row.uid).max();
+        self.next.max(last.map(|last| last.saturating_add(1)))
     }
 
     /// What is known of the message in the file of that name without flags. Courier leaves sizes out of its list.
@@ -144,9 +180,9 @@ fn parse_row(line: &str) -> Option<(&str, UidRow)> {
         Some(name) => ("", name),
         None => rest.split_once(" :").unwrap_or(("", rest)),
     };
-    let mut words = extensions.split(' ');
-    let pop3_uidl = words.find_map(|word| word.strip_prefix('P')).filter(|uidl| is_uidl(uidl)).map(str::to_owned);
-    Some((FileName::parse(name).base, UidRow { uid, pop3_uidl }))
+    let word_after = |letter| extensions.split(' ').find_map(|word| word.strip_prefix(letter));
+    let (pop3_uidl, guid) = (word_after('P').and_then(NotedUidl::parse), word_after('G').map(str::to_owned));
+    Some((FileName::parse(name).base, UidRow { uid, pop3_uidl, guid }))
 }
 
 /// Reads `dovecot-keywords`: a number and a name on each line. The letter `a` is number 0.
@@ -219,12 +255,18 @@ mod tests {
 
     #[test]
     fn lists_of_uids_are_read() {
-        let three = b"3 V1275660208 N25022 G3085f01b7f11094c501100008c4a11c1\n25006 :1276528487.M364837P9451.kurkku,S=1355,W=1394:2,\n25017 W2481 Pabc :1276533073.M242911P3632\nbad\n";
+        let three = b"3 V1275660208 N25022 G3085f01b7f11094c501100008c4a11c1\n25006 :1276528487.M364837P9451.kurkku,S=1355,W=1394:2,\n25017 W2481 Pabc Gdef :1276533073.M242911P3632\nbad\n";
         let list = UidList::parse_dovecot(three).unwrap();
         assert_eq!((list.validity, list.next, list.bad_lines), (Some(1_275_660_208), Some(25_022), 1));
         assert_eq!(list.row("1276528487.M364837P9451.kurkku,S=1355,W=1394").unwrap().uid, 25_006);
         let row = list.row("1276533073.M242911P3632").unwrap();
-        assert_eq!((row.uid, row.pop3_uidl.as_deref()), (25_017, Some("abc")));
+        assert_eq!((row.uid, row.guid.as_deref()), (25_017, Some("def")));
+        assert_eq!(row.pop3_uidl.as_ref().unwrap().of("x").as_deref(), Some("abc"));
+        let named = UidList::parse_dovecot(b"3 V1 N3\n1 W17 P :a.b,S=5:2,S\n").unwrap();
+        let noted = named.row("a.b,S=5").unwrap().pop3_uidl.clone().unwrap();
+        assert_eq!(noted.of("a.b,S=5").as_deref(), Some("a.b,S=5"));
+        assert_eq!(noted.of("with space"), None);
+        assert_eq!(UidList::parse_dovecot(b"3 V1 N3\n9 :a\n").unwrap().floor(), Some(10));
         let one = UidList::parse_dovecot(b"1 7 3\n1 a.b\n2 c:2,S\n").unwrap();
         assert_eq!((one.validity, one.next, one.row("c").unwrap().uid), (Some(7), Some(3), 2));
         let courier = UidList::parse_courier(b"1 7 3\n1 a.b\n2 c\n").unwrap();

@@ -45,7 +45,7 @@ pub struct Folder {
     pub special_use: Option<SpecialUse>,
     /// UIDVALIDITY, where known. UIDs are worth nothing without it.
     pub uid_validity: Option<u32>,
-    /// The next UID, where known.
+    /// The next UID, where known: beyond those of all messages that metadata know.
     pub uid_next: Option<u32>,
     /// The keywords that the folder knows; messages may have others.
     pub keywords: Vec<String>,
@@ -73,7 +73,7 @@ pub struct Item {
     pub received: Option<i64>,
     /// Its UID.
     pub uid: Option<u32>,
-    /// Its unique id in POP3, where it is not derived from the UID.
+    /// Its unique id in POP3: as noted, or as [`crate::ReadOptions::pop3_uidl_format`] makes it for the inbox of a Dovecot.
     pub pop3_uidl: Option<String>,
     /// Where it lies, for people.
     pub place: String,

@@ -1,5 +1,7 @@
 //! What a reader is told, and its bounds.
 
+use crate::uidl::Pop3UidlFormat;
+
 /// The forms in which mail is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Format {
@@ -54,6 +56,8 @@ pub struct ReadOptions {
     pub mbox_variant: MboxVariant,
     /// What to do with expunged messages.
     pub expunged: Expunged,
+    /// How Dovecot's POP3 server made the unique-ids that it did not note in `dovecot-uidlist`; nothing: they stay unknown.
+    pub pop3_uidl_format: Option<Pop3UidlFormat>,
     /// The bounds.
     pub limits: ReadLimits,
 }

@@ -19,6 +19,7 @@ use crate::{
     options::{Expunged, Format, ReadOptions},
     plan::{Plan, Unit, UnitKind, parse_emlx, plan},
     tree::{Container, Content, Tree},
+    uidl::UidlParts,
 };
 
 /// What was found at a path, and why we think so.
@@ -75,6 +76,12 @@ impl Reader {
     /// All folders, those without messages too.
     pub fn folders(&self) -> &[Folder] {
         &self.plan.folders
+    }
+
+    /// Whether a folder's messages come by ascending UIDs, with those that have none at the end. They do but in compressed tar
+    /// archives, where they come as they lie in it. What an mbox file says within is not known before it is read.
+    pub fn uids_ascend(&self, folder: usize) -> bool {
+        self.plan.ascend.get(folder).copied().unwrap_or(false)
     }
 
     /// What people should know: files that were not read, names that were changed.
@@ -290,11 +297,26 @@ impl Reader {
             flags,
             received,
             uid: unit.uid,
-            pop3_uidl: known.and_then(|known| known.pop3_uidl.clone()),
+            pop3_uidl: known.and_then(|known| known.pop3_uidl.clone()).or_else(|| self.made_uidl(unit)),
             place: self.tree.path(unit.file).display().to_string(),
             position: Position { offset: None, file: name },
             findings,
         }
+    }
+}
+
+impl Reader {
+    /// The unique-id that Dovecot's POP3 server made of what it knew. It has one mailbox, the inbox (RFC 1939 §3).
+    fn made_uidl(&self, unit: &Unit) -> Option<String> {
+        let format = self.options.pop3_uidl_format.as_ref()?;
+        let folder = self.plan.folders.get(unit.folder)?;
+        let is_dovecot = self.plan.have_dovecot_uids.get(unit.folder).copied().unwrap_or(false);
+        if !is_dovecot || !folder.name.iter().eq(["INBOX"]) {
+            return None;
+        }
+        let base = FileName::parse(&self.tree.file(unit.file)?.name).base;
+        let guid = unit.known.as_ref().and_then(|known| known.guid.as_deref());
+        format.apply(UidlParts { uid: unit.uid?, uid_validity: folder.uid_validity?, base, guid })
     }
 }
 

@@ -423,3 +423,61 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn messages_come_by_their_uids_where_the_files_can_be_read_in_that_order() {
+    let list: &[u8] = b"3 V7 N9 Gabc\n2 :z.host\n5 :b.host\n4 :a.host\n11 :gone.host\n";
+    let files = [
+        ("m/cur/a.host:2,", MAIL),
+        ("m/cur/b.host:2,S", MAIL),
+        ("m/cur/z.host:2,", MAIL),
+        ("m/new/0.host", MAIL),
+        ("m/dovecot-uidlist", list),
+    ];
+    let place = tempfile::tempdir().unwrap();
+    lay(place.path(), &files);
+    let tar = tar_of(&files);
+    lay(place.path(), &[("plain.tar", &tar), ("packed.tar.gz", &gzip(&tar))]);
+    for (path, uids, ascend) in [
+        ("m", [Some(2), Some(4), Some(5), None], true),
+        ("plain.tar", [Some(2), Some(4), Some(5), None], true),
+        ("packed.tar.gz", [Some(4), Some(5), Some(2), None], false),
+    ] {
+        let path = place.path().join(path);
+        let reader = Reader::open(&path, &ReadOptions::default()).unwrap();
+        let folder = &reader.folders()[0];
+        // A message that is gone had its UID all the same.
+        assert_eq!((folder.uid_validity, folder.uid_next), (Some(7), Some(12)), "{}", path.display());
+        assert_eq!(reader.uids_ascend(0), ascend, "{}", path.display());
+        assert!(!reader.uids_ascend(1));
+        let read: Vec<Option<u32>> = read(&path).items.iter().map(|(_, item)| item.uid).collect();
+        assert_eq!(read, uids, "{}", path.display());
+    }
+}
+
+#[test]
+fn unique_ids_are_those_that_dovecot_noted_or_made_for_its_inbox() {
+    let list: &[u8] = b"3 V7 N9 Gabc\n1 :a.host\n2 Pnoted :b.host\n3 P :c.host\n4 Gguid :d.host\n";
+    let bases = ["a", "b", "c", "d"];
+    let place = tempfile::tempdir().unwrap();
+    for folder in ["", ".Sub/"] {
+        lay(place.path(), &[(&format!("{folder}dovecot-uidlist"), list)]);
+        bases.iter().for_each(|base| lay(place.path(), &[(&format!("{folder}cur/{base}.host:2,"), MAIL)]));
+    }
+    lay(place.path(), &[("new/e.host", MAIL)]);
+    let sub = [None, Some("noted"), Some("c.host"), None];
+    for (format, inbox) in [
+        (None, [None, Some("noted"), Some("c.host"), None, None]),
+        (Some("%08Xu%08Xv"), [Some("0000000100000007"), Some("noted"), Some("c.host"), Some("0000000400000007"), None]),
+        (Some("%g"), [Some("a.host"), Some("noted"), Some("c.host"), Some("guid"), None]),
+    ] {
+        let pop3_uidl_format = format.map(|format| format.parse().unwrap());
+        let seen = read_with(place.path(), &ReadOptions { pop3_uidl_format, ..ReadOptions::default() });
+        let of = |name: &str| {
+            let items = seen.items.iter().filter(|(folder, _)| folder == name);
+            items.map(|(_, item)| item.pop3_uidl.as_deref()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("INBOX"), inbox, "{format:?}");
+        assert_eq!(of("Sub"), sub, "{format:?}");
+    }
+}

@@ -128,10 +128,10 @@ fn messages(client: &mut ImapClient) -> BTreeMap<u32, Message> {
 
 /// What an untagged `OK [NAME n]` says.
 fn number(answer: &Answer, name: &str) -> u32 {
+    let head = format!("OK [{name} ");
     let lines = answer.untagged.iter().map(|line| String::from_utf8_lossy(line).into_owned());
-    let value =
-        lines.filter_map(|line| Some(line.strip_prefix(&format!("OK [{name} "))?.split(']').next()?.parse().unwrap()));
-    value.last().unwrap()
+    let mut values = lines.filter_map(|line| Some(line.strip_prefix(&head)?.split(']').next()?.parse().unwrap()));
+    values.next().unwrap()
 }
 
 /// Every `.eml` file below a folder: its path there and its bytes.
@@ -206,6 +206,59 @@ fn everything_comes_back_down_to_uids_after_the_store_is_lost() {
     client.ok("LOGOUT");
     safe.server.stop();
     safe.server.check_store();
+}
+
+#[test]
+fn what_was_fetched_before_the_store_was_lost_is_not_fetched_again() {
+    let there = ServerUnderTest::start_kind(ServerKind::Dovecot, POSTRIDER, &["alice"]);
+    let mut client = ImapClient::login_to(there.ports().imap, there.account("alice")).unwrap();
+    let mut corpus = Corpus::new(9);
+    client.ok("CREATE Work");
+    for (mailbox, count) in [("INBOX", 7), ("Work", 5)] {
+        assert_eq!(client.append(mailbox, "\\Seen", &corpus.messages(count, 10_000)).unwrap().status, "OK");
+    }
+    let mut safe = Safe::new(&["bob"], BY_HAND);
+    let pull = |safe: &Safe, mode: &str| -> (u64, u64) {
+        let alice = &there.account("alice").address;
+        let url = format!("imaps://{alice}@127.0.0.1:{}", there.ports().imaps);
+        let (config, certificate) = (safe.server.configuration_file(), there.certificate_file());
+        let output = Program::new(POSTRIDER, &safe.server.home("pull"))
+            .args(["--config", config.to_str().unwrap(), "pull", &url, "--json"])
+            .args(["--into", &safe.server.account("bob").address, "--ca-file", certificate.to_str().unwrap()])
+            .args(["--mode", mode])
+            .env("POSTRIDER_PULL_PASSWORD", &there.account("alice").password)
+            .run()
+            .success();
+        let answer: Value = serde_json::from_str(&output.stdout).unwrap();
+        let mailboxes = answer["outcome"]["imap"]["mailboxes"].as_array().unwrap_or_else(|| panic!("{answer}")).iter();
+        let sum = |name: &str| mailboxes.clone().map(|mailbox| mailbox[name].as_u64().unwrap()).sum();
+        (sum("fetched"), sum("recognised"))
+    };
+    assert_eq!(pull(&safe, "archive"), (12, 0));
+    // A sync has notes of its own.
+    assert_eq!(pull(&safe, "sync"), (0, 12));
+    let mut here = safe.client("bob");
+    here.ok("SELECT Work");
+    here.ok("UID STORE 2 +FLAGS.SILENT (\\Deleted)");
+    here.ok("UID EXPUNGE 2");
+    let _ = here.command("LOGOUT");
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    let before = safe.view("bob");
+    assert_eq!(client.append("Work", "", &corpus.messages(1, 10_000)).unwrap().status, "OK");
+    safe.server.stop();
+    fs::remove_dir_all(safe.server.data_folder("bob").join("store")).unwrap();
+    safe.server.start_again();
+    safe.backup(&["restore", "--everything"]).run().success();
+    assert_eq!(safe.view("bob"), before);
+    assert_eq!(pull(&safe, "archive"), (1, 0), "only what is new comes, and not what was removed here");
+    assert_eq!(safe.view("bob")["Work"].1.len(), before["Work"].1.len() + 1);
+    assert_eq!(pull(&safe, "archive"), (0, 0));
+    // What the backup lacks was removed by nobody, as far as a sync can know: it comes again, and stays there.
+    assert_eq!(pull(&safe, "sync"), (1, 1));
+    assert_eq!(safe.view("bob")["Work"].1.len(), 6);
+    client.ok("EXAMINE Work");
+    assert_eq!(client.ok("UID SEARCH ALL").search().len(), 6);
 }
 
 #[test]

@@ -81,7 +81,9 @@ fn converse(stream: impl Read + Write, answer: &dyn Fn(&str, &str) -> (u16, Stri
 fn introspection(newest: &Newest) -> u16 {
     let newest = Arc::clone(newest);
     serve(None, move |target, _| {
-        let is_good = target.ends_with(&format!("=token-{}", newest.load(Ordering::SeqCst)));
+        // Behind the token stand the client's id and secret, which are empty.
+        let token = target.split_once("token=").map_or("", |(_, rest)| rest.split('&').next().unwrap_or_default());
+        let is_good = token == format!("token-{}", newest.load(Ordering::SeqCst));
         (200, format!(r#"{{"active":"{is_good}","username":"alice@example.test"}}"#))
     })
 }
@@ -109,7 +111,7 @@ impl World {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         let more = format!(
-            "auth_mechanisms = plain oauthbearer xoauth2\nauth_failure_delay = 0\nauth_cache_size = 0\npassdb {{\n  driver = oauth2\n  \
+            "auth_mechanisms = plain oauthbearer xoauth2\nauth_failure_delay = 0\nauth_cache_size = 0\nservice anvil {{\n  unix_listener anvil-auth-penalty {{\n    mode = 0\n  }}\n}}\npassdb {{\n  driver = oauth2\n  \
              mechanisms = oauthbearer xoauth2\n  args = {}\n}}\n",
             settings.display()
         );
@@ -232,4 +234,33 @@ fn a_token_of_a_command_is_used_and_its_refusal_told() {
         assert!(said.contains("refused the access token") && said.contains("invalid_token"), "{said}");
         assert!(!said.contains("token-old"), "{said}");
     }
+}
+
+#[test]
+fn a_migration_logs_in_with_a_token_on_either_side() {
+    let world = World::start();
+    let url = |server: &ServerUnderTest, local: &str| {
+        format!("imaps://{}@127.0.0.1:{}", server.account(local).address, server.ports().imaps)
+    };
+    let (there, here) = (url(&world.there, "alice"), url(&world.here, "bob"));
+    let certificates = [world.there.certificate_file(), world.here.certificate_file()];
+    let state = world.folder.join("state");
+    let migrate = |token: &str, side: &str| {
+        let (from, to, password) = match side {
+            "from" => ((&there, 0), (&here, 1), ("POSTRIDER_MIGRATE_TO_PASSWORD", &world.here.account("bob").password)),
+            _ => ((&here, 1), (&there, 0), ("POSTRIDER_MIGRATE_FROM_PASSWORD", &world.here.account("bob").password)),
+        };
+        Program::new(POSTRIDER, &world.here.home("migrate"))
+            .args(["migrate", from.0, to.0, "--json", "--state", state.join(side).to_str().unwrap()])
+            .args(["--from-ca-file", certificates[from.1].to_str().unwrap()])
+            .args(["--to-ca-file", certificates[to.1].to_str().unwrap()])
+            .args([&format!("--{side}-oauth2-token-command"), &format!("echo {token}")])
+            .env(password.0, password.1)
+            .run()
+    };
+    let refused = migrate("token-old", "from").failure();
+    assert!(refused.said().contains("refused the access token"), "{}", refused.said());
+    migrate("token-0", "from").success();
+    assert_eq!(world.messages_here(), 12);
+    migrate("token-0", "to").success();
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::error::PullError;
+use crate::oauth::OAuthError;
 
 /// Bounds on trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ impl PullError {
             | Self::ConnectTimeout { .. }
             | Self::Connect { .. }
             | Self::Tls { .. } => Remedy::ReconnectIfKnown,
+            Self::OAuth(OAuthError::Https(_)) => Remedy::ReconnectIfKnown,
+            Self::OAuth(error) if error.is_passing() => Remedy::WaitAWhile,
             Self::InUse { .. } | Self::Temporary { .. } => Remedy::WaitAWhile,
             Self::Throttled { .. } => Remedy::WaitLonger,
             _ => Remedy::None,

@@ -5,8 +5,8 @@ use std::{io, path::PathBuf, time::Duration};
 use postrider_sasl::SaslError;
 use postrider_store::StoreError;
 
-use crate::oauth::OAuthError;
 use crate::connect::{Fingerprint, Stopped};
+use crate::oauth::OAuthError;
 
 /// Why mail could not be fetched, or not all of it.
 #[derive(Debug, thiserror::Error)]
@@ -216,6 +216,16 @@ pub enum CertificateProblem {
 }
 
 impl PullError {
+    /// Whether the login was refused in such a way that it would be again: with the same password or authorization there is no point
+    /// in another try, and providers lock accounts for many.
+    pub fn is_login_refused(&self) -> bool {
+        match self {
+            Self::Credentials { .. } | Self::Token { .. } => true,
+            Self::OAuth(error) => error.is_refusal(),
+            _ => false,
+        }
+    }
+
     /// What to do about it, where there is something to say.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -16,6 +16,7 @@ mod error;
 mod https;
 pub mod imap;
 mod located;
+mod notes;
 pub mod oauth;
 mod observer;
 mod persevere;
@@ -26,11 +27,10 @@ mod report;
 
 pub use backoff::{Backoff, BackoffOptions, Chance, Remedy};
 pub use backup::{BackupUnknown, Backups, Held, NoBackup};
-pub use connect::{
-    Compression, ConnectOptions, Connection, Fingerprint, Pace, Stop, StopTrigger, Trust, connect,
-};
+pub use connect::{Compression, ConnectOptions, Connection, Fingerprint, Pace, Stop, StopTrigger, Trust, connect};
 pub use error::{CertificateProblem, PullError};
 pub use https::{HttpsClient, HttpsError, HttpsOptions, HttpsResponse, HttpsUrl};
+pub use notes::{MailboxLookup, NoteTranslation};
 pub use observer::{Observer, Silent};
 pub use remote::{Credential, Protocol, Remote, RemoteError, Security};
 pub use report::{Difference, NotFetched, NotFetchedReason, Report, Verification};

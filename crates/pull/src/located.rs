@@ -54,4 +54,20 @@ impl<'a> Located<'a> {
         }
         Ok(false)
     }
+
+    /// The very content, read back from the store now; `None` if it is not here.
+    pub(crate) async fn read(&mut self, hash: BlobHash, size: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let blobs = self.by_size.get(&size).map_or(&[][..], Vec::as_slice);
+        // What was read as something else before need not be read again.
+        let known = |blob: &&BlobId| self.hashes.get(*blob).is_none_or(|found| *found == Some(hash));
+        for blob in blobs.iter().filter(known).copied().collect::<Vec<_>>() {
+            let body = self.account.body(blob).await?;
+            let found = body.as_deref().map(BlobHash::of);
+            self.hashes.insert(blob, found);
+            if found == Some(hash) {
+                return Ok(body);
+            }
+        }
+        Ok(None)
+    }
 }

@@ -22,6 +22,9 @@ pub(crate) trait Part: Sized {
     /// Whether it brought anything on.
     fn has_progressed(&self) -> bool;
 
+    /// Whether the connection broke at a message, so that another try asks for less at once, or for others.
+    fn broke_at_a_message(&self) -> bool;
+
     /// One report of this and of what came before.
     fn behind(self, earlier: Self) -> Self;
 
@@ -40,7 +43,8 @@ pub(crate) async fn persevere<P: Part, F: Future<Output = Result<P, PullError>>>
     let mut done: Option<P> = None;
     loop {
         let outcome = run().await;
-        if outcome.as_ref().is_ok_and(Part::has_progressed) {
+        let broke_at_a_message = outcome.as_ref().is_ok_and(Part::broke_at_a_message);
+        if broke_at_a_message || outcome.as_ref().is_ok_and(Part::has_progressed) {
             backoff.progress();
         }
         let failure = match &outcome {
@@ -51,6 +55,8 @@ pub(crate) async fn persevere<P: Part, F: Future<Output = Result<P, PullError>>>
         let is_known = done.is_some() || outcome.is_ok();
         let wait = failure.and_then(|failure| match failure.remedy() {
             Remedy::ReconnectIfKnown if !is_known => None,
+            // The server that says goodbye at a message is not out of order.
+            Remedy::WaitAWhile if broke_at_a_message => backoff.failed(Remedy::Reconnect).map(|wait| (wait, failure)),
             remedy => backoff.failed(remedy).map(|wait| (wait, failure)),
         });
         if let Some((wait, failure)) = &wait {
@@ -100,6 +106,10 @@ impl Part for Report {
         self.fetched > 0 || self.removed_there > 0
     }
 
+    fn broke_at_a_message(&self) -> bool {
+        self.is_nearer_to_a_break
+    }
+
     fn behind(self, earlier: Self) -> Self {
         Self {
             there: earlier.there,
@@ -127,6 +137,10 @@ impl Part for ImapReport {
             [one.fetched, one.recognised, one.removed, one.uploaded, one.removed_there].iter().any(|count| *count > 0)
         };
         self.mailboxes.iter().any(did)
+    }
+
+    fn broke_at_a_message(&self) -> bool {
+        self.is_nearer_to_a_break
     }
 
     fn behind(mut self, earlier: Self) -> Self {

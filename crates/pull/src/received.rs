@@ -1,4 +1,4 @@
-//! When a message was received, where the protocol does not tell.
+//! What a message's header tells: when it was received, where the protocol does not, and whether it is there.
 
 use postrider_message::{Fields, parse_date};
 
@@ -20,6 +20,12 @@ pub(crate) fn date_of_header(message: &[u8]) -> Option<i64> {
         }
     }
     sent
+}
+
+/// Whether a message begins with a header: something with a field's name stands before the first empty line.
+pub(crate) fn has_header(message: &[u8]) -> bool {
+    let beginning = message.get(..HEADER_BYTES_MAX).unwrap_or(message);
+    Fields::new(beginning).any(|field| !field.name.is_empty())
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Report {
     pub verified: Option<Verification>,
     /// What ended the run before it was done. What was stored until then stays, and the next run goes on from there.
     pub ended_early: Option<PullError>,
+    /// Whether the connection broke at a message, which is known now.
+    pub is_nearer_to_a_break: bool,
     /// What a run would do, one line for each message; only of a dry run.
     pub plan: Vec<String>,
 }
@@ -55,6 +57,34 @@ pub enum NotFetchedReason {
     Quota {
         /// The bound.
         bytes_max: u64,
+    },
+    /// It breaks the connection.
+    #[error("the connection broke each time it was asked for; the next run asks again")]
+    Breaks,
+    /// No message came, but what ended like one.
+    #[error("LIST tells of {told} octets, but {came} came, and no header among them; the next run asks again")]
+    Nothing {
+        /// The size that was told, in octets.
+        told: u64,
+        /// How much came, in octets.
+        came: u64,
+    },
+    /// It may have come in part only.
+    #[error(
+        "LIST tells of {told} octets, but {came} came, which no way of counting line ends explains: it may be cut off here, \
+         and stays there"
+    )]
+    Short {
+        /// The size that was told, in octets.
+        told: u64,
+        /// How much came, in octets.
+        came: u64,
+    },
+    /// It has no header.
+    #[error("what came of it, {came} octets, has no header: it may not be all of it, and stays there")]
+    NoHeader {
+        /// How much came, in octets.
+        came: u64,
     },
     /// It was fetched once, but it is not in the account any more.
     #[error("it was fetched before, but is not in the account any more, or is damaged here (`postrider check` tells)")]

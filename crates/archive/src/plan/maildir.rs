@@ -8,7 +8,7 @@ use crate::{
     error::ArchiveError,
     flag::{Flag, add_keyword},
     folder_name::decode_level,
-    maildir::{FileName, UidList, parse_courier_keywords, parse_keywords, parse_subscriptions},
+    maildir::{FileName, UidList, UidRow, parse_courier_keywords, parse_keywords, parse_subscriptions},
     model::Folder,
     tree::{DirectoryId, Tree},
 };
@@ -80,7 +80,7 @@ impl Planner<'_> {
                     file: id,
                     kind: UnitKind::Maildir,
                     uid: row.map(|row| row.uid),
-                    known: known(row.and_then(|row| row.pop3_uidl.clone()), keywords),
+                    known: known(base, row, keywords),
                 });
             }
         }
@@ -88,9 +88,10 @@ impl Planner<'_> {
         if unfinished > 0 {
             self.notes.push(format!("{}: {unfinished} unfinished files in tmp were not read", folder_path.display()));
         }
-        let mut folder = Folder { uid_validity: uids.validity, uid_next: uids.next, ..Folder::default() };
+        let mut folder = Folder { uid_validity: uids.validity, uid_next: uids.floor(), ..Folder::default() };
         folder.keywords = letters.iter().filter(|name| !name.is_empty()).cloned().collect();
-        self.push_draft(Draft { levels, context, folder, letters, units, exact: false });
+        let has_dovecot_uids = uids.is_dovecot;
+        self.push_draft(Draft { levels, context, folder, letters, has_dovecot_uids, units, exact: false });
         Ok(())
     }
 
@@ -130,11 +131,13 @@ impl Planner<'_> {
     }
 }
 
-fn known(pop3_uidl: Option<String>, keywords: &[String]) -> Option<Box<Known>> {
-    if pop3_uidl.is_none() && keywords.is_empty() {
+fn known(base: &str, row: Option<&UidRow>, keywords: &[String]) -> Option<Box<Known>> {
+    let (pop3_uidl, guid) =
+        row.map_or((None, None), |row| (row.pop3_uidl.as_ref().and_then(|noted| noted.of(base)), row.guid.clone()));
+    if pop3_uidl.is_none() && guid.is_none() && keywords.is_empty() {
         return None;
     }
     let mut flags: Vec<Flag> = Vec::new();
     keywords.iter().for_each(|name| add_keyword(&mut flags, name));
-    Some(Box::new(Known { flags, pop3_uidl, ..Known::default() }))
+    Some(Box::new(Known { flags, pop3_uidl, guid, ..Known::default() }))
 }

@@ -50,6 +50,7 @@ pub(crate) struct Known {
     pub flags: Vec<Flag>,
     pub received: Option<i64>,
     pub pop3_uidl: Option<String>,
+    pub guid: Option<String>,
     pub bytes: Option<u64>,
     pub blake3: Option<String>,
 }
@@ -59,6 +60,10 @@ pub(crate) struct Plan {
     pub folders: Vec<Folder>,
     /// For each folder what the letters `a` to `z` of its Maildir file names mean.
     pub letters: Vec<Vec<String>>,
+    /// For each folder whether its UIDs are Dovecot's.
+    pub have_dovecot_uids: Vec<bool>,
+    /// For each folder whether its messages come by ascending UIDs, those without one at the end.
+    pub ascend: Vec<bool>,
     pub units: Vec<Unit>,
     pub format: Format,
     pub sentence: String,
@@ -72,6 +77,7 @@ struct Draft {
     context: usize,
     folder: Folder,
     letters: Vec<String>,
+    has_dovecot_uids: bool,
     units: Vec<Unit>,
     /// Whether the name is exact, as metadata have it.
     exact: bool,
@@ -195,6 +201,7 @@ impl Planner<'_> {
             context,
             folder: Folder::default(),
             letters: Vec::new(),
+            has_dovecot_uids: false,
             units: Vec::new(),
             exact: false,
         })
@@ -276,7 +283,7 @@ impl Planner<'_> {
     /// A folder that this crate wrote.
     fn plan_tree_folder(&mut self, directory: DirectoryId, place: &Where, file: FileId) -> Result<(), ArchiveError> {
         let bytes = self.tree.metadata(file)?;
-        let (folder, rows) = match metadata::parse(&bytes) {
+        let (mut folder, rows) = match metadata::parse(&bytes) {
             Ok(parsed) => parsed,
             Err(reason) => {
                 let path = self.tree.path(file);
@@ -285,6 +292,8 @@ impl Planner<'_> {
             }
         };
         self.counts.tree += 1;
+        let last = rows.iter().filter_map(|row| row.uid).max();
+        folder.uid_next = folder.uid_next.max(last.map(|last| last.saturating_add(1)));
         let mut units = Vec::with_capacity(rows.len());
         for row in rows {
             let Some(file) = self.tree.file_in(directory, &row.file) else {
@@ -299,6 +308,7 @@ impl Planner<'_> {
                 pop3_uidl: row.pop3_uidl.filter(|uidl| mbox::is_uidl(uidl)),
                 bytes: Some(row.bytes),
                 blake3: Some(row.blake3),
+                ..Known::default()
             };
             units.push(Unit { folder: 0, file, kind: UnitKind::Tree, uid: row.uid, known: Some(Box::new(known)) });
         }
@@ -309,7 +319,8 @@ impl Planner<'_> {
             }
         }
         let levels = folder.name.clone();
-        self.push_draft(Draft { levels, context: 0, folder, letters: Vec::new(), units, exact: true });
+        let letters = Vec::new();
+        self.push_draft(Draft { levels, context: 0, folder, letters, has_dovecot_uids: false, units, exact: true });
         Ok(())
     }
 
@@ -326,6 +337,8 @@ impl Planner<'_> {
         let mut plan = Plan {
             folders: Vec::new(),
             letters: Vec::new(),
+            have_dovecot_uids: Vec::new(),
+            ascend: Vec::new(),
             units: Vec::new(),
             format: self.format(),
             sentence: self.sentence(),
@@ -358,6 +371,7 @@ impl Planner<'_> {
             });
             plan.folders.push(Folder { name, special_use, ..draft.folder });
             plan.letters.push(draft.letters);
+            plan.have_dovecot_uids.push(draft.has_dovecot_uids);
             plan.units.extend(draft.units.into_iter().map(|unit| Unit { folder: number, ..unit }));
         }
         // Stable: within a folder, and in one place of a stream, the order of names stays.
@@ -365,6 +379,7 @@ impl Planner<'_> {
             Container::Tar(_) => (self.tree.stream_offset(unit.file), unit.folder, unit.uid.unwrap_or(u32::MAX)),
             _ => (0, unit.folder, unit.uid.unwrap_or(u32::MAX)),
         });
+        plan.ascend = ascend(plan.folders.len(), &plan.units);
         Ok(plan)
     }
 
@@ -415,6 +430,18 @@ impl Planner<'_> {
         };
         format!("{container} {}", parts.join(", "))
     }
+}
+
+/// For each folder whether its units come by ascending UIDs; what has none comes after them, whatever it is.
+fn ascend(folders: usize, units: &[Unit]) -> Vec<bool> {
+    let mut last: Vec<Option<u32>> = vec![Some(0); folders];
+    let mut ascend = vec![true; folders];
+    for unit in units {
+        let (Some(last), Some(ascends)) = (last.get_mut(unit.folder), ascend.get_mut(unit.folder)) else { continue };
+        *ascends &= unit.uid.is_none() || last.is_some_and(|last| unit.uid > Some(last));
+        *last = unit.uid;
+    }
+    ascend
 }
 
 /// How many leading levels all folders share that only say where the mail lies.

@@ -176,8 +176,7 @@ async fn find(repository: &Repository, when: &When) -> Result<SnapshotInfo> {
         When::Named(name) => repository.find_snapshot(name).await.map_err(explained),
         When::AsOf(moment) => {
             let all = repository.snapshots().await.map_err(explained)?;
-            let found =
-                all.into_iter().filter(|snapshot| !snapshot.is_partial && snapshot.taken <= *moment).next_back();
+            let found = all.into_iter().rfind(|snapshot| !snapshot.is_partial && snapshot.taken <= *moment);
             found.ok_or_else(|| anyhow!("there is no backup as old as that")).advise("postrider backup list shows all")
         }
     }

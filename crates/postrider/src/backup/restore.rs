@@ -1,12 +1,12 @@
 //! What lies in the safe comes back: into the store, or as files.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use postrider_accounts::{AccountsError, CarriedAccount};
 use postrider_backup::{
-    AccountRestore, Repository, RestoreOptions, RestorePlace, RestoreReport, RestoreSelection, SavedAccount,
-    SnapshotId, SnapshotInfo, Work,
+    AccountRestore, NoteTranslation, Repository, RestoreOptions, RestorePlace, RestoreReport, RestoreSelection,
+    SavedAccount, SnapshotId, SnapshotInfo, Work,
 };
 use postrider_store::{AccountId, Uid, UidSet};
 
@@ -111,8 +111,11 @@ impl Safe {
         if !wish.dry_run {
             restore_aliases(storage, &saved, reporter).await?;
         }
-        let options =
-            RestoreOptions { work: if wish.dry_run { Work::Tell } else { Work::Do }, ..RestoreOptions::default() };
+        let options = RestoreOptions {
+            work: if wish.dry_run { Work::Tell } else { Work::Do },
+            notes: Some(note_translation()),
+            ..RestoreOptions::default()
+        };
         let report = tell(reporter, |observer, cancel| {
             let (repository, id, store) = (&repository, &snapshot.id, Arc::clone(&storage.store));
             async move { repository.restore(id, accounts, store, RestoreOptions { cancel, ..options }, observer).await }
@@ -122,6 +125,14 @@ impl Safe {
         answer.add(report);
         Ok(answer)
     }
+}
+
+/// Pulls note mailboxes by their numbers, which may be others now.
+fn note_translation() -> NoteTranslation {
+    let pulls = Mutex::new(postrider_pull::NoteTranslation::default());
+    Arc::new(move |key, value, ids| {
+        pulls.lock().unwrap_or_else(PoisonError::into_inner).translate(key, value, &|saved| ids.get(saved))
+    })
 }
 
 /// Refuses what cannot be meant.

@@ -12,7 +12,7 @@ use super::{
     output::{self, Form},
     progress::Display,
 };
-use crate::transfer::{ImportReport, ImportWish, SourceForm, Told};
+use crate::transfer::{ImportReport, ImportWish, NewUids, SourceForm, Told};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +28,9 @@ Examples:
     postrider import 'Takeout/Mail/All mail Including Spam and Trash.mbox' --into alice@example.org --under Gmail
   What `postrider export` wrote:
     postrider import alice.tar --into alice@example.org
+
+  The inbox of a Dovecot whose POP3 programs are not to download everything again (doveconf pop3_uidl_format):
+    postrider import /var/vmail/example.org/alice/Maildir --into alice@example.org --pop3-uidl-format %f
 
 It was interrupted? Give the same command again: it goes on where it stopped. Nothing comes twice.
 
@@ -58,6 +61,12 @@ pub struct Import {
     /// Begin anew, also if it was finished before; messages that are in their mailbox already are passed over
     #[arg(long)]
     again: bool,
+    /// Give out new UIDs and POP3 unique-ids, also where those of the source can be kept
+    #[arg(long)]
+    new_uids: bool,
+    /// How the Dovecot that kept a Maildir made POP3 unique-ids: its setting `pop3_uidl_format`
+    #[arg(long, default_value = "%08Xu%08Xv", value_name = "FORMAT")]
+    pop3_uidl_format: String,
     #[command(flatten)]
     form: OutputForm,
 }
@@ -72,6 +81,8 @@ impl Import {
             form: self.format,
             dry_run: self.dry_run,
             again: self.again,
+            new_uids: self.new_uids,
+            pop3_uidl_format: self.pop3_uidl_format,
         };
         let mut display = Display::new(form);
         let report: ImportReport = block_on(async {
@@ -148,8 +159,34 @@ fn totals(report: &ImportReport) -> Vec<String> {
             lines.push(format!("{} {what}", messages(count)));
         }
     }
+    lines.extend(names(report));
     let did = if report.dry_run { "would import" } else { "imported" };
     lines.push(format!("{did} {}, {} bytes", messages(total.messages), total.bytes));
+    lines
+}
+
+/// How many mailboxes are named in a line.
+const NAMED_MAX: usize = 5;
+
+/// What became of what names messages for mail programs.
+fn names(report: &ImportReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut by_reason: BTreeMap<Option<NewUids>, Vec<&str>> = BTreeMap::new();
+    for folder in &report.folders {
+        by_reason.entry(folder.new_uids).or_default().push(&folder.to);
+    }
+    for (reason, mailboxes) in by_reason {
+        let shown = mailboxes.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+        let more = mailboxes.len().saturating_sub(NAMED_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        lines.push(match reason {
+            None => format!("UIDVALIDITY and UIDs kept: {}, in {shown}{more}", messages(report.total.uids_kept)),
+            Some(reason) => format!("new UIDs ({reason}): in {shown}{more}"),
+        });
+    }
+    if report.total.unique_ids_kept > 0 {
+        lines.push(format!("POP3 unique-ids kept: {}", messages(report.total.unique_ids_kept)));
+    }
     lines
 }
 

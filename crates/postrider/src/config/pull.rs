@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use postrider_pull::{BackoffOptions, Fingerprint, Protocol, Remote, imap::PushOptions};
+use postrider_pull::{BackoffOptions, ConnectOptions, Fingerprint, Protocol, Remote, imap::PushOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Rate, Span};
-use crate::pull::{Comparison, Follow};
+use crate::pull::{Comparison, Follow, GmailLabels};
 
 /// One account elsewhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +44,9 @@ pub struct PullEntry {
     /// new tokens.
     #[serde(default)]
     pub oauth2_file: Option<PathBuf>,
+    /// Log in with OAuth 2.0: a command, run by the shell as the server's user, whose first line is an access token.
+    #[serde(default)]
+    pub oauth2_token_command: Option<String>,
     /// Believe certificates of the authorities in this PEM file, and of no others.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -53,6 +56,9 @@ pub struct PullEntry {
     /// IMAP: what becomes of changes, as `--mode` of `postrider pull`.
     #[serde(default)]
     pub mode: Follow,
+    /// IMAP: what becomes of Gmail's labels, as `--gmail-labels` of `postrider pull`. Left out: `"mailboxes"`.
+    #[serde(default)]
+    pub gmail_labels: Option<GmailLabels>,
     /// IMAP: names of mailboxes here that are fetched, `*` stands for anything; none: all.
     #[serde(default)]
     pub include: Vec<String>,
@@ -82,6 +88,9 @@ pub struct PullEntry {
     /// Tries in a row that bring nothing before a run is given up until the next one is due.
     #[serde(default = "tries")]
     pub tries: u32,
+    /// How long the server may say nothing before the connection counts as broken, as in `"90s"`.
+    #[serde(default = "silence")]
+    pub silence: Span,
 }
 
 /// When mail is removed on a POP3 server.
@@ -109,6 +118,10 @@ fn compress() -> bool {
 
 fn tries() -> u32 {
     BackoffOptions::default().tries_max
+}
+
+fn silence() -> Span {
+    Span(ConnectOptions::default().silence_time_max)
 }
 
 /// How the entries are worked through.
@@ -170,9 +183,10 @@ impl PullEntry {
             self.password_command.is_some(),
             self.password_variable.is_some(),
             self.oauth2_file.is_some(),
+            self.oauth2_token_command.is_some(),
         ];
         if sources.iter().filter(|given| **given).count() != 1 {
-            let names = "password_file, password_command, password_variable and oauth2_file";
+            let names = "password_file, password_command, password_variable, oauth2_file and oauth2_token_command";
             problems.push(format!("a password is needed: set one of {names}, and only one"));
         }
         if self.ca_file.is_some() && self.fingerprint.is_some() {
@@ -184,6 +198,9 @@ impl PullEntry {
         if self.delete == Some(Delete::Now) && self.keep_days.is_some() {
             problems.push("delete = \"now\" and keep_days exclude one another".to_owned());
         }
+        if self.gmail_labels.is_some() && self.mode == Follow::Sync {
+            problems.push("gmail_labels: with mode = \"sync\" mailboxes are what IMAP shows; leave one out".to_owned());
+        }
         if self.every.0.is_zero() {
             problems.push("every: 0 would never pause".to_owned());
         }
@@ -194,6 +211,9 @@ impl PullEntry {
         if self.tries == 0 {
             problems.push("tries: 0 would never connect".to_owned());
         }
+        if self.silence.0.is_zero() {
+            problems.push("silence: no connection could stand in no time".to_owned());
+        }
         problems.extend(remote.and_then(|remote| self.misplaced(remote.protocol)));
         problems
     }
@@ -203,6 +223,7 @@ impl PullEntry {
         let of_imap = [
             (self.push, "push"),
             (self.mode != Follow::default(), "mode"),
+            (self.gmail_labels.is_some(), "gmail_labels"),
             (!self.include.is_empty(), "include"),
             (!self.exclude.is_empty(), "exclude"),
         ];
@@ -267,8 +288,11 @@ mod tests {
             (PullEntry { url: "example.org".into(), ..entry(password) }, "url: \"example.org\" does not begin with"),
             (PullEntry { into: "alice".into(), ..entry(password) }, "into: \"alice\" is no address"),
             (entry(&format!("{password}every = \"0s\"\n")), "every: 0"),
+            (entry(&format!("{password}mode = \"sync\"\ngmail_labels = \"keywords\"\n")), "gmail_labels: with mode"),
+            (entry("oauth2_file = \"f\"\noauth2_token_command = \"c\"\n"), "only one"),
             (entry(&format!("{password}push_renew = \"29m\"\n")), "push_renew: servers end"),
             (entry(&format!("{password}tries = 0\n")), "tries: 0"),
+            (entry(&format!("{password}silence = \"0s\"\n")), "silence: "),
             (entry(&format!("{password}fingerprint = \"ab\"\n")), "fingerprint: a fingerprint is 64"),
             (entry(&format!("{password}ca_file = \"c\"\nfingerprint = \"{}\"\n", "00".repeat(32))), "exclude"),
             (

@@ -253,7 +253,7 @@ impl PullAnswer {
 }
 
 fn is_login_refused(error: Option<&PullError>) -> bool {
-    matches!(error, Some(PullError::Credentials { .. }))
+    error.is_some_and(PullError::is_login_refused)
 }
 
 fn failure(error: PullError) -> Failure {

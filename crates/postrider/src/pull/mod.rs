@@ -6,7 +6,7 @@ mod credential;
 mod source;
 mod wish;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Error, Result};
 use postrider_accounts::AccountsError;
@@ -20,8 +20,10 @@ use tokio::sync::mpsc;
 
 pub use answer::{Compared, ImapOutcome, Left, MailboxOutcome, Outcome, Pop3Outcome, PullAnswer};
 pub use board::{Phase, PullBoard, PullStatus, PushState, unix_now};
+pub use credential::credential;
 pub use wish::{
-    Comparison, Follow, ImapWish, Manners, OAuth2Wish, Pop3Wish, PullWish, RemovalWish, Secret, Stay, TrustWish,
+    Comparison, Follow, GmailLabels, ImapWish, Manners, OAuth2Wish, Pop3Wish, PullWish, RemovalWish, Secret, Stay,
+    TrustWish,
 };
 
 use crate::{
@@ -174,6 +176,10 @@ impl Run<'_> {
                 Some(Comparison::Listing) => imap::Verification::Sizes,
                 Some(Comparison::Content) => imap::Verification::Content,
             },
+            gmail_labels: Some(match wish.imap.gmail_labels {
+                None | Some(GmailLabels::Mailboxes) => imap::GmailLabels::Mailboxes,
+                Some(GmailLabels::Keywords) => imap::GmailLabels::Keywords,
+            }),
             include: wish.imap.include.clone(),
             exclude: wish.imap.exclude.clone(),
             message_bytes_max,
@@ -199,7 +205,9 @@ impl Run<'_> {
 pub(crate) fn connect_options(wish: &TrustWish, manners: &Manners, stop: &Stop) -> Result<ConnectOptions> {
     let options = ConnectOptions::default();
     let tries_max = manners.tries_max.unwrap_or(options.backoff.tries_max);
+    let silence = manners.silence_seconds_max.map(|seconds| Duration::from_secs(seconds.get()));
     Ok(ConnectOptions {
+        silence_time_max: silence.unwrap_or(options.silence_time_max),
         trust: trust(wish)?,
         pace: manners.bytes_per_second_max.map(Pace::new),
         compression: if manners.uncompressed { Compression::Never } else { Compression::WhereOffered },

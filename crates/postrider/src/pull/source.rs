@@ -15,17 +15,20 @@ impl PullEntry {
     /// What is logged in with, as a text by which it is seen whether it is still the same: the first line of the file or of what
     /// the command prints, or the variable; of an authorization, all of its file. May wait for the command.
     pub fn read_secret(&self) -> Result<String> {
-        match &self.oauth2_file {
-            Some(file) => read(file),
-            None => self.read_password(),
+        match (&self.oauth2_file, &self.oauth2_token_command) {
+            (Some(file), _) => read(file),
+            (None, Some(command)) => first_line(&printed_by(command)?, "the access token"),
+            (None, None) => self.read_password(),
         }
     }
 
     /// What goes into a wish for it.
     pub fn login(&self, secret: &str) -> (Secret, Option<OAuth2Wish>) {
-        match &self.oauth2_file {
-            Some(file) => (Secret::default(), Some(OAuth2Wish::File(file.clone()))),
-            None => (Secret::new(secret.to_owned()), None),
+        let secret = Secret::new(secret.to_owned());
+        match (&self.oauth2_file, &self.oauth2_token_command) {
+            (Some(file), _) => (Secret::default(), Some(OAuth2Wish::File(file.clone()))),
+            (None, Some(_)) => (Secret::default(), Some(OAuth2Wish::Token(secret))),
+            (None, None) => (secret, None),
         }
     }
 
@@ -40,11 +43,7 @@ impl PullEntry {
             }
             (None, None, None) => bail!("the entry names no password"),
         };
-        let password = text.split('\n').next().unwrap_or_default().trim_end_matches('\r').to_owned();
-        if password.is_empty() {
-            bail!("the password is empty");
-        }
-        Ok(password)
+        first_line(&text, "the password")
     }
 
     /// Whose certificates are believed.
@@ -66,6 +65,14 @@ impl PullEntry {
         }
         Ok(())
     }
+}
+
+fn first_line(text: &str, what: &str) -> Result<String> {
+    let line = text.split('\n').next().unwrap_or_default().trim_end_matches('\r').to_owned();
+    if line.is_empty() {
+        bail!("{what} is empty");
+    }
+    Ok(line)
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -100,6 +107,9 @@ mod tests {
         from_file.check_files().unwrap();
         assert_eq!(entry("password_command = \"echo one; echo two\"").read_password().unwrap(), "one");
         assert!(entry("password_command = \"exit 3\"").read_password().is_err());
+        let token = entry("oauth2_token_command = \"echo token; echo more\"");
+        assert_eq!(token.read_secret().unwrap(), "token");
+        assert!(matches!(token.login("token"), (_, Some(OAuth2Wish::Token(token))) if token.expose() == "token"));
         assert!(entry("password_variable = \"POSTRIDER_NO_SUCH_VARIABLE\"").read_password().is_err());
         fs::write(&file, "\n").unwrap();
         assert!(from_file.read_password().is_err());

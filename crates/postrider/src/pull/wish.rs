@@ -81,6 +81,8 @@ pub struct Manners {
     pub uncompressed: bool,
     /// Tries in a row that bring nothing before the run is given up.
     pub tries_max: Option<u32>,
+    /// Seconds without a byte after which a connection counts as broken.
+    pub silence_seconds_max: Option<NonZeroU64>,
 }
 
 /// What is compared after fetching.
@@ -156,6 +158,8 @@ pub struct ImapWish {
     pub follow: Follow,
     /// Whether many removals at once are agreed to.
     pub yes: bool,
+    /// What becomes of Gmail's labels; none: mailboxes.
+    pub gmail_labels: Option<GmailLabels>,
     /// Patterns of mailboxes that are fetched; none: all.
     pub include: Vec<String>,
     /// Patterns of mailboxes that are not fetched.
@@ -174,6 +178,17 @@ pub enum Follow {
     Mirror,
     /// Both sides follow each other.
     Sync,
+}
+
+/// What becomes of Gmail's labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum GmailLabels {
+    /// Each is a mailbox.
+    Mailboxes,
+    /// They are keywords, and each message stands in one mailbox.
+    Keywords,
 }
 
 #[cfg(test)]

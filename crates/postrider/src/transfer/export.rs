@@ -3,13 +3,15 @@
 //! All mailboxes are exported as they were at one moment: what comes later is not in it, flags that change later neither. Only
 //! a message that is expunged before its turn is not there any more; it is counted.
 
-use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, anyhow};
 use postrider_archive::{
     ArchiveError, Existing, Flag, Folder, Outgoing, StateFields, Summary, WriteFormat, WriteOptions, Writer,
 };
-use postrider_store::{Account, AccountState, Entry, INBOX, Mailbox, MailboxId, SEPARATOR, StoreError};
+use postrider_store::{
+    Account, AccountState, Entry, INBOX, Mailbox, MailboxId, SEPARATOR, StoreError, Uid, own_unique_id,
+};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::mpsc,
@@ -60,6 +62,7 @@ struct Message {
     flags: Vec<Flag>,
     received: i64,
     uid: u32,
+    pop3_uidl: Option<String>,
 }
 
 /// Exports an account, or some of its mailboxes.
@@ -75,7 +78,8 @@ pub async fn export(administration: &Administration, wish: &ExportWish, reporter
             .advise("name one with --mailbox, or a PATH that does not end in .mbox for a folder of such files");
     }
     let (pieces, writing) = start_writer(wish.path.clone(), options);
-    let mut exporting = Exporting { account, state, pieces, done: Progress::default(), expunged: 0 };
+    let mut exporting =
+        Exporting { account, state, pieces, unique_ids: BTreeMap::new(), done: Progress::default(), expunged: 0 };
     exporting.done.messages_total =
         Some(chosen.iter().filter_map(|mailbox| mailbox.messages()).map(|messages| u64::from(messages.len())).sum());
     let sent = exporting.send_all(&chosen, reporter).await;
@@ -182,8 +186,9 @@ fn start_writer(
             match piece {
                 Piece::Folder(folder) => writer.begin_folder(&folder)?,
                 Piece::Messages(messages) => messages.iter().try_for_each(|message| {
-                    let Message { raw, flags, received, uid } = message;
-                    let outgoing = Outgoing { raw, flags, received: Some(*received), uid: Some(*uid), pop3_uidl: None };
+                    let Message { raw, flags, received, uid, pop3_uidl } = message;
+                    let (received, uid, pop3_uidl) = (Some(*received), Some(*uid), pop3_uidl.as_deref());
+                    let outgoing = Outgoing { raw, flags, received, uid, pop3_uidl };
                     writer.add(&outgoing).map(drop)
                 })?,
                 Piece::End => return writer.finish().map(Some),
@@ -199,6 +204,8 @@ struct Exporting {
     account: Arc<Account>,
     state: Arc<AccountState>,
     pieces: mpsc::Sender<Piece>,
+    /// The unique-ids that messages of the mailbox that is being exported brought along.
+    unique_ids: BTreeMap<Uid, String>,
     done: Progress,
     expunged: u64,
 }
@@ -208,6 +215,7 @@ impl Exporting {
         for mailbox in mailboxes {
             self.done.doing = format!("exporting {}", mailbox.record.name);
             self.send(Piece::Folder(self.folder(mailbox))).await?;
+            self.unique_ids = self.account.unique_ids(mailbox).await?;
             let mut group: Vec<&Entry> = Vec::new();
             let (limits, mut bytes) = (GroupLimits::default(), 0_u64);
             for entry in mailbox.messages().into_iter().flat_map(|messages| messages.iter()) {
@@ -244,7 +252,8 @@ impl Exporting {
             };
             self.done.bytes += u64::from(entry.size);
             let flags = mailbox.record.keywords.flags(entry.flags).into_iter().map(file_flag).collect();
-            messages.push(Message { raw, flags, received: entry.received, uid: entry.uid.0 });
+            let pop3_uidl = self.unique_id(mailbox, entry.uid);
+            messages.push(Message { raw, flags, received: entry.received, uid: entry.uid.0, pop3_uidl });
         }
         self.done.messages += u64::try_from(group.len())?;
         self.send(Piece::Messages(messages)).await
@@ -254,6 +263,13 @@ impl Exporting {
         self.pieces.send(piece).await.map_err(|_| anyhow!("writing the files ended early"))
     }
 
+    /// What POP3 programs know a message by: they see the inbox only, but what was brought along goes on.
+    fn unique_id(&self, mailbox: &Mailbox, uid: Uid) -> Option<String> {
+        let record = &mailbox.record;
+        let own = || (record.name == INBOX).then(|| own_unique_id(self.account.id(), record.uid_validity, uid));
+        self.unique_ids.get(&uid).cloned().or_else(own)
+    }
+
     fn folder(&self, mailbox: &Mailbox) -> Folder {
         let record = &mailbox.record;
         Folder {
@@ -261,7 +277,8 @@ impl Exporting {
             // Files know one use for each folder.
             special_use: record.special_use.iter().next().map(file_special_use),
             uid_validity: Some(record.uid_validity.0),
-            uid_next: Some(record.uid_next.0),
+            // What a mailbox that came from elsewhere must not give out counts as given out.
+            uid_next: Some(record.uid_next.max(record.uid_floor).0),
             keywords: record.keywords.names().to_vec(),
             subscribed: Some(self.state.is_subscribed(&record.name)),
         }

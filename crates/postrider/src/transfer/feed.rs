@@ -1,7 +1,7 @@
 //! The side of an import that reads files: it makes messages ready for the store and hands them on in groups.
 
 use postrider_archive::{ArchiveError, Entry, Item, PassedOver, PassedOverReason, Position, Reader};
-use postrider_store::{Account, NewMessage};
+use postrider_store::{Account, NewMessage, Uid};
 use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::mpsc};
 
@@ -28,7 +28,7 @@ pub struct Told {
 pub(super) struct Group {
     /// The folder's place among the reader's.
     pub folder: usize,
-    /// Its messages.
+    /// Its messages, with the UIDs and unique-ids that they had.
     pub messages: Vec<NewMessage>,
     /// What was counted of what is no message, and of what is odd.
     pub tally: Tally,
@@ -113,7 +113,10 @@ impl Feed<'_> {
         }
         let flags = item.flags.into_iter().map(stored_flag).collect();
         let received = item.received.unwrap_or(self.now);
-        group.messages.push(self.runtime.block_on(self.account.prepare(item.raw, flags, received)));
+        let mut message = self.runtime.block_on(self.account.prepare(item.raw, flags, received));
+        message.uid = item.uid.map(Uid);
+        message.unique_id = item.pop3_uidl;
+        group.messages.push(message);
         group.bytes += bytes;
     }
 }

@@ -30,6 +30,10 @@ pub struct Tally {
     pub too_large: u64,
     /// Files that could not be read.
     pub unreadable: u64,
+    /// Messages that kept their UIDs.
+    pub uids_kept: u64,
+    /// Messages that kept their POP3 unique-ids.
+    pub unique_ids_kept: u64,
     /// Messages that lost a keyword because their mailbox cannot hold more different ones.
     pub keywords_lost: u64,
     /// What is odd about messages that were imported, by kind.
@@ -70,6 +74,8 @@ impl Tally {
         self.program_notes += other.program_notes;
         self.too_large += other.too_large;
         self.unreadable += other.unreadable;
+        self.uids_kept += other.uids_kept;
+        self.unique_ids_kept += other.unique_ids_kept;
         self.keywords_lost += other.keywords_lost;
         for (kind, count) in &other.findings {
             *self.findings.entry(kind.clone()).or_default() += count;

@@ -14,6 +14,7 @@ mod hints;
 mod import;
 mod ledger;
 mod present;
+mod uids;
 mod undelete;
 mod wish;
 
@@ -28,6 +29,7 @@ use crate::storage::Storage;
 pub use export::{ExportReport, export};
 pub use feed::Told;
 pub use import::{ImportReport, import};
+pub use uids::NewUids;
 pub use undelete::{UndeleteDeed, UndeleteReport, UndeleteWish, undelete};
 pub use wish::{ExportWish, ImportWish, Pack, SourceForm, TargetForm};
 

@@ -22,6 +22,10 @@ pub struct ImportWish {
     pub dry_run: bool,
     /// Begin anew, passing over what is there.
     pub again: bool,
+    /// Keep neither UIDs nor POP3 unique-ids.
+    pub new_uids: bool,
+    /// Dovecot's `pop3_uidl_format`.
+    pub pop3_uidl_format: String,
 }
 
 /// Mail to be exported: `POST /v1/export`.

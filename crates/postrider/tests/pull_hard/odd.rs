@@ -1,12 +1,18 @@
 //! Mail as it should not be, and is; and sizes that are told falsely.
 
-use postrider_testkit::{Corpus, ServerKind, corpus::Kind};
+use std::fs;
+
+use postrider_testkit::{Corpus, ServerKind, corpus::Kind, program::Output};
+use serde_json::Value;
 
 use crate::pair::{MAILDIR, Pair, alice, contents, difference, exact_contents, put_files, seed};
 use crate::pop3;
 
 /// So that a message of 60 MB is taken.
 const LARGE_MESSAGES: &str = "\n[store]\nmessage_bytes_max = 100000000\n";
+
+/// So many of the odd messages have no header.
+const HEADERLESS: usize = 3;
 
 /// What is put into a Maildir behind the back of all protocols.
 fn odd_messages() -> Vec<Vec<u8>> {
@@ -67,8 +73,11 @@ fn odd_and_huge_messages_come_as_they_are() {
     assert_eq!(pair.fetched(&pop3, &["--mailbox", "Pop", "--verify=content"]), files.len() as u64);
     assert_eq!(difference(&exact_contents(&mut pair.client_here(), "Pop"), &by_pop3), (0, 0));
     assert_eq!(pair.fetched(&pair.imap(), &["--exclude", "Pop"]), 0);
-    let removed = pair.pulled(&pop3, &["--mailbox", "Pop", "--delete"]);
-    assert_eq!(removed["removed_there"], files.len(), "{removed:#}");
+    // What has no header may be what is left of a message: it stays there, and is named.
+    let removed = outcome(&pair.run(&pop3, &["--mailbox", "Pop", "--delete"]).failure());
+    assert_eq!(removed["removed_there"], files.len() - HEADERLESS, "{removed:#}");
+    assert_eq!(removed["not_removed"].as_array().unwrap().len(), HEADERLESS, "{removed:#}");
+    assert_eq!(pop3::contents(pair.there.ports().pop3, alice(&pair)).len(), HEADERLESS);
     pair.check();
 }
 
@@ -123,13 +132,74 @@ fn pair_with_false_names(messages: &[Vec<u8>], lie: impl Fn(usize) -> usize) -> 
 fn sizes_that_pop3_tells_falsely_cost_no_message() {
     let messages = Corpus::new(seed()).messages(150, 20_000);
     let mut pair = pair_with_false_names(&messages, |bytes| bytes + 999);
-    let answer = pair.pulled(&pair.pop3(), &["--delete", "--verify"]);
-    assert_eq!(answer["removed_there"], 150, "{answer:#}");
+    // What is told to be larger than it comes is here, but may be cut off: it stays there.
+    let first = outcome(&pair.run(&pair.pop3(), &["--delete", "--verify"]).failure());
+    assert_eq!(first["fetched"], 150, "{first:#}");
+    let left = first["not_removed"].as_array().unwrap().len();
+    assert!((1..=50).contains(&left), "{first:#}");
+    assert_eq!(first["removed_there"], 150 - left, "{first:#}");
+    // It is asked for once more, and then no more; it is not doubled, and stays there.
+    for is_asked_for in [true, false] {
+        let next = outcome(&pair.run(&pair.pop3(), &["--delete"]).failure());
+        assert_eq!((&next["fetched"], &next["removed_there"]), (&0.into(), &0.into()), "{next:#}");
+        assert_eq!(next["not_removed"].as_array().unwrap().len(), left, "{next:#}");
+        assert_eq!(next["bytes"].as_u64().unwrap() > 0, is_asked_for, "{next:#}");
+    }
     assert_eq!(difference(&contents(&mut pair.client_here(), "INBOX"), &messages), (0, 0));
-    assert!(pop3::contents(pair.there.ports().pop3, alice(&pair)).is_empty());
+    assert_eq!(pop3::contents(pair.there.ports().pop3, alice(&pair)).len(), left);
     pair.check();
+}
+
+/// What a run says that it did.
+fn outcome(output: &Output) -> Value {
+    let answer: Value = serde_json::from_str(&output.stdout).unwrap();
+    answer["outcome"].as_object().unwrap().values().next().unwrap().clone()
 }
 
 fn without_carriage_returns(message: &[u8]) -> Vec<u8> {
     message.iter().copied().filter(|byte| *byte != b'\r').collect()
+}
+
+/// A message that the server cannot give, and at which it breaks off, in every run: Dovecot does so for a Maildir file whose
+/// name tells too large a size, and does not mend the name for who only reads (EXAMINE).
+#[test]
+fn a_message_at_which_the_server_breaks_off_costs_only_itself() {
+    let messages = Corpus::new(seed()).messages(60, 20_000);
+    let name = |number: usize, content: &[u8]| match number {
+        20 => format!("{}.M{number}P1.there,S={}:2,S", 1_700_000_000 + number, content.len() + 1000),
+        _ => file_name(number),
+    };
+    let pair = pair_with_files("", &messages, name);
+    let url = pair.imap();
+    for run in 0..3 {
+        let said = pair.run(&url, &["--tries", "5"]).failure();
+        assert!(said.stdout.contains("\"complete\": false"), "{}", said.said());
+        assert_eq!(outcome(&said)["fetched"], if run == 0 { 59 } else { 0 }, "{}", said.said());
+    }
+    let here = contents(&mut pair.client_here(), "INBOX");
+    assert_eq!(difference(&here, &messages), (1, 0), "missing and too many");
+}
+
+/// Dovecot's POP3 gives a Maildir message whose file name tells too small a size as one empty line ("+OK 170 octets", two octets,
+/// "."), every time in this session, and mends the name: with `--delete` the message must not be gone for good.
+#[test]
+fn a_message_of_which_hardly_anything_came_is_not_removed_there() {
+    let messages = Corpus::new(seed()).messages(30, 20_000);
+    let pair = pair_with_false_names(&messages, |bytes| bytes / 2);
+    for _ in 0..3 {
+        let said = pair.run(&pair.pop3(), &["--delete", "--verify=content"]);
+        // By POP3 there may be as little to see as before: what counts is what lies there.
+        let here = contents(&mut pair.client_here(), "INBOX");
+        let lost = difference(&[files_there(&pair), here].concat(), &messages).0;
+        assert_eq!(lost, 0, "neither there nor here: {}", said.said());
+        assert!(said.status.success() || said.stdout.contains("(UIDL "), "{}", said.said());
+        println!("{} messages are left there", files_there(&pair).len());
+    }
+}
+
+/// What lies in the Maildir there, with lines that end in CRLF.
+fn files_there(pair: &Pair) -> Vec<Vec<u8>> {
+    let folder = pair.there.data_folder("alice").join("Maildir/cur");
+    let files = fs::read_dir(folder).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
+    files.map(|file| file.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(b"\r\n".as_slice())).collect()
 }

@@ -90,16 +90,19 @@ impl Pair {
         format!("{scheme}://{}@127.0.0.1:{port}?security=none", self.there.account("alice").address)
     }
 
-    fn arguments(&self, url: &str) -> [String; 6] {
+    /// A cut connection ends the run, so that a test sees it, unless `more` has other `--tries`.
+    fn arguments(&self, url: &str, more: &[&str]) -> Vec<String> {
         let config = self.here.configuration_file().display().to_string();
         let into = self.here.account("bob").address.clone();
-        ["--config".to_owned(), config, "pull".to_owned(), url.to_owned(), "--into".to_owned(), into]
+        let tries: &[&str] = if more.contains(&"--tries") { &[] } else { &["--tries", "1"] };
+        let arguments = ["--config", &config, "pull", url, "--into", &into];
+        arguments.iter().chain(tries).chain(more).chain(&["--json"]).map(|argument| (*argument).to_owned()).collect()
     }
 
     /// Begins a run and does not wait for its end.
     pub fn begin(&self, url: &str, more: &[&str]) -> Child {
         let mut command = Command::new(POSTRIDER);
-        command.args(self.arguments(url)).args(more).arg("--json");
+        command.args(self.arguments(url, more));
         command.env("POSTRIDER_PULL_PASSWORD", &self.there.account("alice").password);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
@@ -107,9 +110,7 @@ impl Pair {
     /// A whole run, however it ends.
     pub fn run(&self, url: &str, more: &[&str]) -> Output {
         Program::new(POSTRIDER, &self.here.home("pull"))
-            .args(self.arguments(url))
-            .args(more)
-            .arg("--json")
+            .args(self.arguments(url, more))
             .env("POSTRIDER_PULL_PASSWORD", &self.there.account("alice").password)
             .run()
     }

@@ -203,7 +203,9 @@ impl Search<'_> {
     fn take(&mut self, what: String, told: Result<Told, String>) -> bool {
         let outcome = match &told {
             Ok(told) if told.servers.is_empty() => String::from("names no server with TLS"),
-            Ok(told) => format!("names {}", told.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Ok(told) => {
+                format!("names {}", told.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            }
             Err(error) => error.clone(),
         };
         self.observer.note(format!("{what}: {outcome}"));

@@ -77,8 +77,8 @@ impl Stub {
 
     /// Options under which these names lead here and its certificate is believed.
     pub(crate) fn options(&self, names: &[&str]) -> HttpsOptions {
-        let mut options = HttpsOptions::default();
-        options.places = names.iter().map(|name| (name.to_string(), self.address)).collect::<BTreeMap<_, _>>();
+        let places = names.iter().map(|name| (name.to_string(), self.address)).collect::<BTreeMap<_, _>>();
+        let mut options = HttpsOptions { places, ..HttpsOptions::default() };
         let pem = self.authority.clone().into_bytes();
         options.connect.trust = Trust::Authorities { path: PathBuf::from("test"), pem };
         options

@@ -5,6 +5,7 @@
 //! memory is bounded by what the caller allows for one message.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -20,7 +21,9 @@ use tokio::time::timeout;
 
 use super::body::{Contents, Keep};
 use super::error::ImapError;
+use super::labels::Labels;
 use super::report::printable;
+use super::suspects::Suspects;
 use crate::connect::Connection;
 
 /// How long a server that hung up is listened to.
@@ -80,10 +83,14 @@ pub struct ImapConnection<S> {
     pub(crate) enabled: Vec<String>,
     /// Name and port of the server, where a login tells it that.
     pub(crate) server: Option<(String, u16)>,
+    /// What is made of Gmail's labels.
+    pub(crate) labels: Labels,
     /// Responses that came while a command was being sent.
     early: VecDeque<Received>,
     bytes_received: u64,
     is_leaving: bool,
+    /// Messages at which connections to this server broke, in this run.
+    pub(crate) suspects: Arc<Suspects>,
     /// Who is told of waits.
     notes: Option<mpsc::UnboundedSender<String>>,
 }
@@ -116,9 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             is_capable: false,
             enabled: Vec::new(),
             server: None,
+            labels: Labels::default(),
             early: VecDeque::new(),
             bytes_received: 0,
             is_leaving: false,
+            suspects: Arc::default(),
             notes: None,
         }
     }

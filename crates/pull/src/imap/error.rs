@@ -8,6 +8,7 @@ use postrider_sasl::SaslError;
 use postrider_store::StoreError;
 
 use super::report::printable;
+use crate::connect::Stopped;
 use crate::error::PullError;
 use crate::oauth::OAuthError;
 
@@ -95,6 +96,21 @@ impl ImapError {
     /// Whether the connection can still be used: only one command failed.
     pub(crate) fn is_of_one_command(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Encode(_))
+    }
+
+    /// Whether the connection is over, or not to be relied on any more.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Closed | Self::Silent { .. } | Self::Bye { .. } | Self::Answer(_))
+    }
+
+    /// Whether it may be a message that was asked for that ended the connection: neither was a stop asked for, nor patience.
+    pub(crate) fn may_be_of_a_message(&self) -> bool {
+        match self {
+            Self::Closed | Self::Silent { .. } => true,
+            Self::Io(error) => !error.get_ref().is_some_and(|cause| cause.is::<Stopped>()),
+            Self::Bye { kind, .. } => *kind != FailureKind::Throttled,
+            _ => false,
+        }
     }
 }
 

@@ -94,6 +94,17 @@ impl Keeping<'_> {
         }
     }
 
+    /// Notes a message that stands in another mailbox here, and is to stay there.
+    pub(crate) async fn note_elsewhere(&mut self, message: &Arrived) -> Result<(), ImapError> {
+        let Some(octets) = message.octets() else { return Ok(()) };
+        let note = MessageNote { local: Uid(0), was_here: true, ..self.note(message, octets) };
+        let uid = message.described.uid;
+        self.account.write_notes(vec![self.memory.place.message(uid, Some(&note))]).await?;
+        self.memory.messages.insert(uid, note);
+        self.report.recognised += 1;
+        Ok(())
+    }
+
     /// What is to be told when all messages have come.
     pub(crate) fn finish(&mut self) {
         let more = self.odd_sizes.saturating_sub(NAMED_MAX);

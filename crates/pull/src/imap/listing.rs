@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection::ImapConnection;
 use super::error::ImapError;
 use super::flags::{FlagSet, Permitted};
+use super::labels::Labels;
 use super::mailboxes::RemoteMailbox;
 use super::memory::Memory;
 use super::message_id::message_id_hash;
@@ -106,6 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         memory: &Memory,
         access: Access,
     ) -> Result<Selected, ImapError> {
+        self.labels.select(mailbox);
         let known = memory.mailbox.as_ref().filter(|note| note.modseq > 0 && note.uid_validity > 0);
         let qresync = known.filter(|_| self.has_enabled("QRESYNC")).map(|note| Qresync {
             uid_validity: note.uid_validity,
@@ -137,6 +139,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         if selected.exists == 0 {
             return Ok(Changes::of(&known, BTreeSet::new(), BTreeMap::new(), true));
         }
+        if self.labels.are_read() {
+            return self.changes_with_labels(selected, &known).await;
+        }
         if selected.is_resynchronised
             && let Some(changes) = selected.resynchronised(&known)
         {
@@ -165,7 +170,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         Ok(Changes::of(&known, present, flags, is_whole))
     }
 
-    /// UIDs and flags of all messages, or of those that changed.
+    /// The same where labels tell which messages come with this mailbox.
+    async fn changes_with_labels(&mut self, selected: &Selected, known: &BTreeSet<u32>) -> Result<Changes, ImapError> {
+        let flags = self.flags_of_all(None).await?;
+        let present: BTreeSet<u32> = flags.keys().copied().collect();
+        let is_whole = present.len() as u64 + self.labels.left_out_count() >= u64::from(selected.exists);
+        Ok(Changes::of(known, present, flags, is_whole))
+    }
+
+    /// UIDs and flags of all messages, or of those that changed; without those that come with another mailbox.
     pub(crate) async fn flags_of_all(
         &mut self,
         changed_since: Option<u64>,
@@ -179,16 +192,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         };
         let mut flags = BTreeMap::new();
         let messages_max = self.options.mailbox_messages_max;
-        self.command("FETCH", CommandBody::Fetch(fetch), |response| {
-            if let Response::Fetch(fetch) = response
-                && let (Some(uid), Some(told)) = (fetch.uid(), fetch.flags())
-                && flags.len() < messages_max
-            {
-                flags.insert(uid, FlagSet::from_wire(told));
-            }
-        })
-        .await?;
-        Ok(flags)
+        let mut labels = std::mem::take(&mut self.labels);
+        let asked = self
+            .command("FETCH", labels.asking_flags(fetch), |response| {
+                if let Response::Fetch(fetch) = response
+                    && let (Some(uid), Some(told)) = (fetch.uid(), labels.flags(&fetch))
+                    && flags.len() < messages_max
+                {
+                    flags.insert(uid, told);
+                }
+            })
+            .await;
+        self.labels = labels;
+        asked.map(|_| flags)
+    }
+
+    /// The UIDs of messages that come with this mailbox, and how many come with another one.
+    pub(crate) async fn search_own(&mut self) -> Result<(Vec<u32>, u64), ImapError> {
+        let own: BTreeSet<u32> = match self.labels.are_read() {
+            true => self.flags_of_all(None).await?.into_keys().collect(),
+            false => self.search_all().await?,
+        };
+        Ok((own.into_iter().collect(), self.labels.left_out_count()))
     }
 
     pub(crate) async fn search_all(&mut self) -> Result<BTreeSet<u32>, ImapError> {
@@ -214,6 +239,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         describe: Describe,
     ) -> Result<BTreeMap<u32, Described>, ImapError> {
         let mut described = BTreeMap::new();
+        self.describe_into(uids, describe, &mut described).await?;
+        Ok(described)
+    }
+
+    /// The same; what was told before the connection broke is told.
+    pub(crate) async fn describe_into(
+        &mut self,
+        uids: &[u32],
+        describe: Describe,
+        told: &mut BTreeMap<u32, Described>,
+    ) -> Result<(), ImapError> {
+        let mut described = BTreeMap::new();
+        let outcome = self.ask_for_descriptions(uids, describe, &mut described).await;
+        described.retain(|uid, _| uids.binary_search(uid).is_ok());
+        told.append(&mut described);
+        outcome
+    }
+
+    async fn ask_for_descriptions(
+        &mut self,
+        uids: &[u32],
+        describe: Describe,
+        described: &mut BTreeMap<u32, Described>,
+    ) -> Result<(), ImapError> {
         for set in split_into_sets(&ranges_of_uids(uids.iter().copied()), SetLimits::default()) {
             let mut attributes = vec![
                 FetchAttribute::Uid,
@@ -228,22 +277,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             }
             let fetch =
                 FetchCommand { numbering: Numbering::Uid, set, attributes, changed_since: None, vanished: false };
-            self.command("FETCH", CommandBody::Fetch(fetch), |response| {
-                if let Response::Fetch(fetch) = response
-                    && let Some(told) = Described::of(&fetch)
-                {
-                    described.insert(told.uid, told);
-                }
-            })
-            .await?;
+            let mut labels = std::mem::take(&mut self.labels);
+            let asked = self
+                .command("FETCH", labels.asking_description(fetch), |response| {
+                    if let Response::Fetch(fetch) = response
+                        && let Some(told) = Described::of(&fetch, &mut labels)
+                    {
+                        described.insert(told.uid, told);
+                    }
+                })
+                .await;
+            self.labels = labels;
+            asked?;
         }
-        described.retain(|uid, _| uids.binary_search(uid).is_ok());
-        Ok(described)
+        Ok(())
     }
 }
 
 impl Described {
-    fn of(fetch: &Fetch) -> Option<Self> {
+    fn of(fetch: &Fetch, labels: &mut Labels) -> Option<Self> {
         use postrider_imap_proto::client::Content;
         let header = fetch.contents().find_map(|(_, _, content)| match content {
             Content::Inline(octets) => Some(octets.clone()),
@@ -257,7 +309,7 @@ impl Described {
             uid: fetch.uid()?,
             told_bytes: fetch.size(),
             received: fetch.internal_date().map(|date| date.unix_seconds),
-            flags: FlagSet::from_wire(fetch.flags().unwrap_or_default()),
+            flags: labels.flags(fetch).unwrap_or_default(),
             message_id: header.map_or(0, |header| message_id_hash(&header)),
         })
     }

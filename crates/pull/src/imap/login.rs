@@ -129,7 +129,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         }
     }
 
-    pub(super) async fn begin_authenticate(&mut self, name: &str, initial: Option<Secret>) -> Result<String, ImapError> {
+    pub(super) async fn begin_authenticate(
+        &mut self,
+        name: &str,
+        initial: Option<Secret>,
+    ) -> Result<String, ImapError> {
         // A long initial response may not fit a line that the server takes (RFC 4959 §3 leaves it to AUTHENTICATE).
         if initial.as_ref().is_some_and(|initial| initial.0.len() > INITIAL_BYTES_MAX) {
             self.dialect.initial_response = InitialResponse::AfterContinuation;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use postrider_imap_proto::client::{Listing, ReceivedMailbox, ReceivedNamespace, Response};
-use postrider_imap_proto::command::{CommandBody, List, ListReturn};
+use postrider_imap_proto::command::{CommandBody, List, ListReturn, ListSelection, RawMailbox};
 use postrider_imap_proto::encode::ListAttribute;
 use postrider_imap_proto::list_pattern::Pattern;
 use postrider_imap_proto::mailbox_name::{NameEncoding, is_inbox};
@@ -16,6 +16,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::connection::ImapConnection;
 use super::error::ImapError;
+use super::labels::Labels;
 use super::options::{ImapPullOptions, Namespaces};
 
 /// The longest name that is made here, in bytes: a little less than the store takes, so that a number fits behind it.
@@ -74,7 +75,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             }
         })
         .await?;
-        Ok(Directory::of(&listings, &namespaces, self.dialect.names, options))
+        let names = self.dialect.names;
+        let mut directory = Directory::of(&listings, &namespaces, names, options);
+        self.labels = match self.capabilities.has("X-GM-EXT-1") {
+            true => Labels::arrange(&mut directory, &listings, names, options),
+            false => Labels::default(),
+        };
+        Ok(directory)
     }
 
     async fn namespaces(&mut self) -> Result<postrider_imap_proto::client::Namespaces, ImapError> {
@@ -93,6 +100,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             }
         }
         Ok(found)
+    }
+}
+
+/// The names to which the user is subscribed; `None` if the server does not say.
+pub(crate) async fn subscriptions<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    connection: &mut ImapConnection<S>,
+) -> Result<Option<BTreeSet<String>>, ImapError> {
+    // IMAP4rev2 has no LSUB.
+    let command = match connection.capabilities.has("LIST-EXTENDED") {
+        true => CommandBody::List(List {
+            selection: ListSelection { subscribed: true, ..ListSelection::default() },
+            patterns: vec![b"*".to_vec()],
+            extended: true,
+            ..List::default()
+        }),
+        false => CommandBody::Lsub { reference: RawMailbox(Vec::new()), pattern: RawMailbox(b"*".to_vec()) },
+    };
+    let encoding = connection.dialect.names;
+    let mut found = BTreeSet::new();
+    let asked = connection
+        .command("LSUB", command, |response| {
+            if let Response::List(listing) | Response::Lsub(listing) = response
+                && listing.is_selectable()
+            {
+                found.insert(canonical(listing.mailbox.name(encoding)));
+            }
+        })
+        .await;
+    match asked {
+        Ok(_) => Ok(Some(found)),
+        Err(error) if error.is_of_one_command() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -247,7 +286,7 @@ fn passed_over(
 }
 
 /// The name here: without the prefix, `/` between levels, each level made legal.
-fn local_name(name: &str, separator: Option<char>, prefix: Option<&str>) -> String {
+pub(crate) fn local_name(name: &str, separator: Option<char>, prefix: Option<&str>) -> String {
     if name == INBOX {
         return INBOX.to_owned();
     }

@@ -54,6 +54,8 @@ pub(crate) struct MailboxNote {
     /// Its UIDVALIDITY.
     pub(crate) local_validity: UidValidity,
     /// Notes of messages with smaller UIDs here are certain.
+    ///
+    /// 0 after a restore: then none is.
     pub(crate) certain_before: Uid,
     /// Its name here when both sides had agreed, or nothing; of a sync.
     pub(crate) local_name: String,
@@ -62,7 +64,7 @@ pub(crate) struct MailboxNote {
 }
 
 /// Where the notes of one mailbox lie.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     prefix: Vec<u8>,
 }
@@ -80,6 +82,8 @@ pub(crate) struct Memory {
     pub(crate) sent: BTreeSet<u32>,
     /// Whether messages were on their way there when the last run ended.
     pub(crate) is_sending: bool,
+    /// Who was subscribed when both sides had agreed.
+    pub(crate) subscribed: Option<Subscribed>,
 }
 
 /// The beginning of all notes about a user of a server.
@@ -123,7 +127,8 @@ impl RemoteKey {
     }
 }
 
-const HASH_LETTERS: usize = 32;
+/// Letters of a hash in a note's name.
+pub(super) const HASH_LETTERS: usize = 32;
 
 fn short_hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().chars().take(HASH_LETTERS).collect()
@@ -150,12 +155,46 @@ impl Place {
         Note { key: self.key(b'w', None), value: is_sending.then(|| vec![VERSION]) }
     }
 
+    pub(crate) fn subscribed(&self, subscribed: Option<Subscribed>) -> Note {
+        Note { key: self.key(b'n', None), value: subscribed.map(Subscribed::encode) }
+    }
+
     pub(crate) fn sent(&self, local: u32, sent: Sent) -> Note {
         Note { key: self.key(b's', Some(local)), value: (sent == Sent::Unpaired).then(|| vec![VERSION]) }
     }
 
+    /// A note with a name of numbers, about the remote as a whole (`labels`).
+    pub(crate) fn numbered(&self, numbers: &[u64]) -> Note {
+        let mut key = self.key(b'g', None);
+        key.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+        Note { key, value: None }
+    }
+
+    /// A number for the mailbox.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        blake3::hash(&self.prefix).as_bytes().first_chunk().map_or(0, |start| u64::from_be_bytes(*start))
+    }
+
     pub(crate) fn orphan(&self, number: u32, note: Option<&MessageNote>) -> Note {
         Note { key: self.key(b'o', Some(number)), value: note.map(MessageNote::encode) }
+    }
+}
+
+/// Who is subscribed to a mailbox; of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subscribed {
+    pub(crate) there: bool,
+    pub(crate) here: bool,
+}
+
+impl Subscribed {
+    fn decode(value: &[u8]) -> Option<Self> {
+        let &[VERSION, bits] = value else { return None };
+        Some(Self { there: bits & 1 != 0, here: bits & 2 != 0 })
+    }
+
+    fn encode(self) -> Vec<u8> {
+        vec![VERSION, u8::from(self.there) | u8::from(self.here) << 1]
     }
 }
 
@@ -173,7 +212,7 @@ impl Memory {
     pub(crate) fn empty() -> Self {
         let place = Place { prefix: Vec::new() };
         let (messages, orphans, sent) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { place, mailbox: None, messages, orphans, sent, is_sending: false }
+        Self { place, mailbox: None, messages, orphans, sent, is_sending: false, subscribed: None }
     }
 
     /// Reads what is noted.
@@ -189,10 +228,33 @@ impl Memory {
         if is_good { Ok(memory) } else { Err(ImapError::Memory { mailbox: String::from_utf8_lossy(&prefix).into() }) }
     }
 
+    /// The mailbox here and who was subscribed, without reading of messages; `None` if the mailbox is not noted.
+    pub(crate) async fn read_subscribed(
+        account: &Account,
+        place: &Place,
+    ) -> Result<Option<(MailboxId, Option<Subscribed>)>, ImapError> {
+        let (mut local, mut subscribed) = (None, None);
+        for kind in [b'm', b'n'] {
+            let wanted = place.key(kind, None);
+            account
+                .notes(&wanted, |key, value| match kind {
+                    _ if key != wanted => {}
+                    b'm' => local = MailboxNote::decode(value).map(|note| note.local),
+                    _ => subscribed = Subscribed::decode(value),
+                })
+                .await?;
+        }
+        Ok(local.map(|local| (local, subscribed)))
+    }
+
     fn take(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         let (kind, number) = key.split_first()?;
         if *kind == b'm' {
             self.mailbox = Some(MailboxNote::decode(value)?);
+            return Some(());
+        }
+        if *kind == b'n' {
+            self.subscribed = Some(Subscribed::decode(value)?);
             return Some(());
         }
         if *kind == b'w' {
@@ -218,7 +280,7 @@ impl Memory {
         let messages = self.messages.keys().map(|&uid| self.place.message(uid, None));
         let orphans = self.orphans.keys().map(|&number| self.place.orphan(number, None));
         let sent = self.sent.iter().map(|&uid| self.place.sent(uid, Sent::Settled));
-        let ends = [self.place.sending(false), self.place.mailbox(None)];
+        let ends = [self.place.sending(false), self.place.subscribed(None), self.place.mailbox(None)];
         messages.chain(orphans).chain(sent).chain(ends).collect()
     }
 
@@ -227,13 +289,14 @@ impl Memory {
         let messages = self.messages.iter().map(|(&uid, note)| self.place.message(uid, Some(note)));
         let orphans = self.orphans.iter().map(|(&number, note)| self.place.orphan(number, Some(note)));
         let sent = self.sent.iter().map(|&uid| self.place.sent(uid, Sent::Unpaired));
-        let ends = [self.place.sending(self.is_sending), self.place.mailbox(self.mailbox.as_ref())];
+        let (sending, subscribed) = (self.place.sending(self.is_sending), self.place.subscribed(self.subscribed));
+        let ends = [sending, subscribed, self.place.mailbox(self.mailbox.as_ref())];
         messages.chain(orphans).chain(sent).chain(ends).collect()
     }
 }
 
 impl MailboxNote {
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend(self.uid_validity.to_be_bytes());
         out.extend(self.modseq.to_be_bytes());
@@ -247,7 +310,7 @@ impl MailboxNote {
         out
     }
 
-    fn decode(value: &[u8]) -> Option<Self> {
+    pub(super) fn decode(value: &[u8]) -> Option<Self> {
         let mut rest = value.strip_prefix(&[VERSION])?;
         Some(Self {
             uid_validity: u32::from_be_bytes(take(&mut rest)?),
@@ -265,6 +328,11 @@ impl MailboxNote {
 }
 
 impl MessageNote {
+    /// Whether it stands in another mailbox here, where it came first and is to stay.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.local == Uid(0) && self.was_here
+    }
+
     fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION, u8::from(self.is_gone) | u8::from(self.was_here) << 1, self.flags.system_bits()];
         out.extend(self.local.0.to_be_bytes());

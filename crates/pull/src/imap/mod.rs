@@ -17,6 +17,7 @@ mod error;
 mod flags;
 mod following;
 mod keeping;
+mod labels;
 mod listing;
 mod login;
 mod login_token;
@@ -31,12 +32,16 @@ mod recall;
 mod rematch;
 mod report;
 mod run;
+mod suspects;
 mod sync;
+mod translate;
 mod verify;
 mod work;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use postrider_imap_proto::client::Greeting;
 use postrider_imap_proto::command::CommandBody;
@@ -47,14 +52,16 @@ use crate::error::PullError;
 use crate::observer::Observer;
 use crate::persevere::persevere;
 use crate::remote::{Credential, Remote, Security};
+use suspects::Suspects;
 
 pub use connection::{ImapConnection, ImapConnectionOptions};
 pub use error::ImapError;
 pub use memory::RemoteKey;
-pub use options::{Consent, ImapMode, ImapPullOptions, Namespaces, Rehearsal, Verification};
+pub use options::{Consent, GmailLabels, ImapMode, ImapPullOptions, Namespaces, Rehearsal, Verification};
 pub use push::{PushChannel, PushListener, PushOptions};
 pub use report::{ImapReport, MailboxReport, Remark, Weight};
 pub use run::run;
+pub(crate) use translate::{MailboxTranslation, NoteKind, note_kind, translate_location, translate_mailbox};
 
 /// Connects, logs in, fetches, and says goodbye.
 ///
@@ -69,8 +76,9 @@ pub async fn pull(
     observer: &dyn Observer,
 ) -> Result<ImapReport, PullError> {
     let backoff = connect_options.backoff;
+    let suspects = Arc::<Suspects>::default();
     persevere(backoff, &connect_options.stop, observer, || {
-        pull_once(remote, credential, connect_options, account, options, observer)
+        pull_once(remote, credential, connect_options, account, options, observer, Arc::clone(&suspects))
     })
     .await
 }
@@ -83,8 +91,10 @@ async fn pull_once(
     account: &Account,
     options: &ImapPullOptions,
     observer: &dyn Observer,
+    suspects: Arc<Suspects>,
 ) -> Result<ImapReport, PullError> {
     let mut connection = log_in(remote, credential, connect_options).await?;
+    connection.suspects = suspects;
     let mut notes = connection.tell();
     let key = RemoteKey::new(&remote.host, remote.port, &remote.user);
     let report = {

@@ -14,6 +14,16 @@ pub enum ImapMode {
     Sync,
 }
 
+/// What becomes of Gmail's labels; in a sync nothing does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GmailLabels {
+    /// Each label is a mailbox, as IMAP shows it; All Mail has what stands in no other. A message comes over the wire once.
+    #[default]
+    Mailboxes,
+    /// A message stands in one mailbox, and its labels are its keywords.
+    Keywords,
+}
+
 /// Whether removals of many messages, and of whole mailboxes, have been agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Consent {
@@ -75,6 +85,8 @@ pub struct ImapPullOptions {
     pub exclude: Vec<String>,
     /// Fetch mailboxes, too, that only show messages of others (`\All`, `\Flagged`, `\Important`), as Gmail has them.
     pub virtual_mailboxes: bool,
+    /// What becomes of Gmail's labels, where the server has them. `None`: nothing, mailboxes are taken as IMAP shows them.
+    pub gmail_labels: Option<GmailLabels>,
     /// The largest message that is fetched, in bytes; larger ones are reported.
     pub message_bytes_max: u64,
     /// How much mail the account may hold, in bytes; what goes beyond it is not fetched, and reported. `None`: no bound.
@@ -111,6 +123,7 @@ impl Default for ImapPullOptions {
             include: Vec::new(),
             exclude: Vec::new(),
             virtual_mailboxes: false,
+            gmail_labels: Some(GmailLabels::default()),
             message_bytes_max: 50 * 1024 * 1024,
             account_bytes_max: None,
             group_messages_max: 200,

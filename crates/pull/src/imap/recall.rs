@@ -1,6 +1,6 @@
 //! What is noted, held against what is here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -26,45 +26,71 @@ pub(crate) async fn recall(
         Ok(_) | Err(StoreError::NoMailbox) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let notes = prove(account, &mailbox, note.certain_before, memory).await?;
+    let (mut notes, doubtful) = prove(account, &mailbox, note.certain_before, memory).await?;
+    if note.certain_before == Uid(0) {
+        // The store was restored. What is not found now will not be later, and its UID may be another's.
+        for uid in doubtful {
+            if let Some(message) = memory.messages.get_mut(&uid) {
+                message.local = Uid(0);
+                message.was_here = false;
+                notes.push(memory.place.message(uid, Some(message)));
+            }
+        }
+        if let Some(note) = &mut memory.mailbox {
+            note.certain_before = mailbox.record.uid_next;
+        }
+        notes.push(memory.place.mailbox(memory.mailbox.as_ref()));
+    }
     if !notes.is_empty() && rehearsal == Rehearsal::Real {
         account.write_notes(notes).await?;
     }
     Ok(Some(mailbox))
 }
 
+/// Looks for the messages whose UIDs are not certain. Answers what is to be written, and which are not found.
 async fn prove(
     account: &Account,
     mailbox: &Mailbox,
     certain_before: Uid,
     memory: &mut Memory,
-) -> Result<Vec<Note>, ImapError> {
+) -> Result<(Vec<Note>, Vec<u32>), ImapError> {
     let messages = mailbox.messages().ok_or(StoreError::NoMailbox)?;
-    let young: Vec<Entry> =
-        messages.range(messages.sequence_at_or_after(certain_before), u32::MAX).map(|(_, entry)| *entry).collect();
-    let mut taken = BTreeSet::new();
-    let mut doubtful = Vec::new();
-    for (&uid, note) in memory.messages.iter().filter(|(_, note)| note.local >= certain_before) {
-        match young.iter().find(|entry| entry.uid == note.local) {
-            Some(entry) if is_it(account, entry, note).await? => {
+    let (mut taken, mut doubtful) = (BTreeSet::new(), Vec::new());
+    for (&uid, note) in memory.messages.iter().filter(|(_, note)| note.local >= certain_before && !note.is_elsewhere())
+    {
+        match messages.find(note.local) {
+            Some((_, entry)) if is_it(account, entry, note).await? => {
                 taken.insert(entry.uid);
             }
             _ => doubtful.push(uid),
         }
     }
-    let mut notes = Vec::new();
+    let mut young: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
+    if !doubtful.is_empty() {
+        for (_, entry) in messages.range(messages.sequence_at_or_after(certain_before), u32::MAX) {
+            young.entry(entry.size.into()).or_default().push(*entry);
+        }
+    }
+    let (mut notes, mut lost) = (Vec::new(), Vec::new());
     for uid in doubtful {
         let Some(note) = memory.messages.get_mut(&uid) else { continue };
-        for entry in &young {
+        let mut found = None;
+        for entry in young.get(&note.bytes).into_iter().flatten() {
             if !taken.contains(&entry.uid) && is_it(account, entry, note).await? {
-                taken.insert(entry.uid);
-                note.local = entry.uid;
-                notes.push(memory.place.message(uid, Some(note)));
+                found = Some(entry.uid);
                 break;
             }
         }
+        match found {
+            Some(local) => {
+                taken.insert(local);
+                note.local = local;
+                notes.push(memory.place.message(uid, Some(note)));
+            }
+            None => lost.push(uid),
+        }
     }
-    Ok(notes)
+    Ok((notes, lost))
 }
 
 async fn is_it(account: &Account, entry: &Entry, note: &MessageNote) -> Result<bool, ImapError> {

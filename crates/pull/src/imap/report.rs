@@ -13,6 +13,8 @@ pub struct ImapReport {
     pub remarks: Vec<Remark>,
     /// Why the run ended early; `None` if it did not. What was fetched until then stays, and the next run goes on there.
     pub ended_early: Option<PullError>,
+    /// Whether the connection broke in a way that tells more of which message it breaks at.
+    pub is_nearer_to_a_break: bool,
     /// Octets received from the server.
     pub bytes_received: u64,
 }

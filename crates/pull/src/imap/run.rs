@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::ImapConnection;
 use super::error::ImapError;
+use super::labels::KnownMessages;
 use super::mailboxes::{Directory, RemoteMailbox};
 use super::memory::{MailboxNote, Memory, RemoteKey};
 use super::options::{Consent, ImapMode, ImapPullOptions, Rehearsal, Verification};
@@ -34,6 +35,7 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     if let Err(error) = ended {
         report.ended_early = Some(error.into());
     }
+    report.is_nearer_to_a_break = connection.suspects.take_narrowed();
     report.bytes_received = connection.bytes_received();
     report
 }
@@ -59,7 +61,8 @@ async fn run_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let (gone, kept): (Vec<_>, Vec<_>) =
         noted.into_iter().partition(|note| is_whole && !directory.existing.contains(&note.name));
     let taken: BTreeSet<_> = kept.iter().map(|note| note.local).collect();
-    let mut worker = Worker { connection, account, options, key, observer, gone, taken };
+    let mut worker =
+        Worker { connection, account, options, key, observer, gone, taken, known: KnownMessages::default() };
     work_through(&mut worker, &directory, report).await?;
     let gone = std::mem::take(&mut worker.gone);
     follow_gone(account, key, options, &gone, report).await?;

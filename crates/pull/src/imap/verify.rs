@@ -48,11 +48,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
         if memory.mailbox.as_ref().map(|note| note.uid_validity) != Some(selected.uid_validity) {
             findings.differing.push("the mailbox was numbered anew meanwhile".to_owned());
         }
-        let present: Vec<u32> = match selected.exists {
-            0 => Vec::new(),
-            _ => self.connection.search_all().await?.into_iter().collect(),
+        let (present, elsewhere): (Vec<u32>, u64) = match selected.exists {
+            0 => (Vec::new(), 0),
+            _ => self.connection.search_own().await?,
         };
-        if (present.len() as u64) < u64::from(selected.exists) {
+        if present.len() as u64 + elsewhere < u64::from(selected.exists) {
             findings.differing.push(format!(
                 "the server says that there are {} messages, and lists {}",
                 selected.exists,
@@ -88,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
         here: &BTreeMap<u32, (BlobId, u64)>,
         findings: &mut Findings,
     ) -> Result<(), ImapError> {
-        let mut described = self.connection.describe(uids, Describe::Plainly).await?;
+        let mut described = self.connection.describe_with_care(uids, Describe::Plainly, &memory.place).await?;
         let mut to_fetch = Vec::new();
         for &uid in uids {
             let told = described.remove(&uid);
@@ -96,6 +96,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
                 findings.differing.push(format!("UID {uid} is there and was never fetched"));
                 continue;
             };
+            if note.is_elsewhere() {
+                findings.equal += 1;
+                continue;
+            }
             let Some(&(blob, bytes)) = here.get(&uid) else {
                 let text = format!("UID {uid} was fetched, and was removed here since");
                 match self.options.mode {
@@ -124,8 +128,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
         findings: &mut Findings,
     ) -> Result<(), ImapError> {
         let (connection, options) = (&mut *self.connection, self.options);
+        let place = memory.place.clone();
         let mut taker = Comparing { memory, findings };
-        let mut fetching = Fetching { connection, options, keep: Keep::Hash, taker: &mut taker, held: Vec::new() };
+        let mut fetching =
+            Fetching { connection, options, place, keep: Keep::Hash, taker: &mut taker, held: Vec::new() };
         for missing in fetching.fetch(wanted).await? {
             findings.differing.push(format!("UID {}: the server does not give its content", missing.uid));
         }

@@ -14,9 +14,10 @@ use super::error::ImapError;
 use super::flags::{FlagSet, KeywordRoom};
 use super::following::{Following, place_of};
 use super::keeping::{Keeping, unnoted};
+use super::labels::KnownMessages;
 use super::listing::{Changes, Describe, Described, Selected};
 use super::mailboxes::RemoteMailbox;
-use super::memory::{MailboxNote, Memory, RemoteKey};
+use super::memory::{MailboxNote, Memory, Place, RemoteKey};
 use super::options::{ImapMode, ImapPullOptions, Rehearsal};
 use super::places::{find_place, make_place};
 use super::recall::recall;
@@ -38,6 +39,8 @@ pub(crate) struct Worker<'a, S> {
     pub(crate) gone: Vec<MailboxNote>,
     /// Mailboxes here that have their counterpart there.
     pub(crate) taken: BTreeSet<MailboxId>,
+    /// Messages of a Gmail account that are here.
+    pub(crate) known: KnownMessages,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
@@ -48,8 +51,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         if memory.mailbox.is_none() {
             self.follow_rename(remote, &selected, &mut memory, report).await?;
         }
-        let stored = memory.mailbox.clone();
         let local = self.place(remote, &mut memory, report).await?;
+        let stored = memory.mailbox.clone();
         if let Some(mailbox) = &local {
             self.taken.insert(mailbox.id);
             report.local.clone_from(&mailbox.record.name);
@@ -243,6 +246,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         let (account, options) = (self.account, self.options);
         let mut following = Following { account, options, mailbox: mailbox.id, memory, report };
         following.flags(&changes.flags, &mut keywords).await?;
+        self.known
+            .hold(&self.connection.labels, account, self.key, following.memory, &changes.vanished, options)
+            .await?;
         following.vanished(&changes.vanished).await?;
         keywords.tell_left_out(report);
         if self.options.mode == ImapMode::Mirror {
@@ -304,16 +310,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         keeping.unnoted = unnoted(mailbox, keeping.memory);
         let mut missing = Vec::new();
         for uids in new.chunks(self.options.described_messages_max.max(1) as usize) {
-            let described = self.connection.describe(uids, Describe::Plainly).await?;
+            let described = self.connection.describe_with_care(uids, Describe::Plainly, &keeping.memory.place).await?;
             let wanted = self.fetchable(uids, described, &mut keeping);
+            let labels = &self.connection.labels;
+            let wanted = self.known.take_known(labels, self.key, wanted, &mut keeping, self.options).await?;
             let keep = Keep::Whole { bytes_max: self.options.message_bytes_max };
             let (connection, options) = (&mut *self.connection, self.options);
-            let mut fetching = Fetching { connection, options, keep, taker: &mut keeping, held: Vec::new() };
+            let place = keeping.memory.place.clone();
+            let mut fetching = Fetching { connection, options, place, keep, taker: &mut keeping, held: Vec::new() };
             missing.extend(fetching.fetch(wanted).await?);
+            let labels = &self.connection.labels;
+            self.known.remember(labels, self.account, self.key, keeping.memory, uids).await?;
         }
         keeping.finish();
         let told = keeping.flags_of_recognised;
-        self.tell_missing(&missing, report).await?;
+        self.tell_missing(&missing, &memory.place, report).await?;
         Ok(told)
     }
 
@@ -348,15 +359,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
     }
 
     /// Messages that the server did not give: are they gone, or does it keep them back?
-    async fn tell_missing(&mut self, missing: &[Described], report: &mut MailboxReport) -> Result<(), ImapError> {
+    async fn tell_missing(
+        &mut self,
+        missing: &[Described],
+        place: &Place,
+        report: &mut MailboxReport,
+    ) -> Result<(), ImapError> {
         if missing.is_empty() {
             return Ok(());
         }
         let present = self.connection.search_all().await?;
         for uid in missing.iter().map(|message| message.uid).filter(|uid| present.contains(uid)) {
-            report.remarks.push(Remark::problem(format!(
-                "message UID {uid} was not fetched: the server lists it, but does not give its content"
-            )));
+            let reason = match self.connection.suspects.is_left_out(place, uid) {
+                true => "the connection broke each time it was asked for; the next run asks again",
+                false => "the server lists it, but does not give its content",
+            };
+            report.remarks.push(Remark::problem(format!("message UID {uid} was not fetched: {reason}")));
         }
         Ok(())
     }

@@ -72,7 +72,27 @@ fn described(description: &str) -> String {
     if description.is_empty() { String::new() } else { format!(" ({description})") }
 }
 
+/// Codes for a server's own trouble: RFC 6749 §4.1.2.1 has them for the other endpoint, and servers say them at this one, too.
+fn is_passing(code: &str) -> bool {
+    matches!(code, "temporarily_unavailable" | "server_error" | "slow_down")
+}
+
 impl OAuthError {
+    /// Whether what is stored is of no use until it is another one. It is not if a server could not be asked or had a
+    /// problem of its own, nor if the file has the wrong permissions.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => !is_passing(code),
+            Self::NotACredential { .. } | Self::NoRefreshToken { .. } | Self::Denied => true,
+            _ => false,
+        }
+    }
+
+    /// Whether to ask the authorization server again later may help.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if is_passing(code))
+    }
+
     /// What to do about it, where there is something to say.
     pub fn hint(&self) -> Option<String> {
         let again = "authorize this program again, with `postrider pull authorize`";
@@ -100,5 +120,27 @@ impl OAuthError {
             }
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_another_authorization_mends_is_a_refusal() {
+        let refused = |code: &str| OAuthError::Refused { code: code.to_owned(), description: String::new() };
+        let path = PathBuf::from("a");
+        for (error, is_refusal) in [
+            (refused("invalid_grant"), true),
+            (refused("invalid_client"), true),
+            (refused("temporarily_unavailable"), false),
+            (OAuthError::NoRefreshToken { path: path.clone() }, true),
+            (OAuthError::OthersCanRead { path, mode: 0o644 }, false),
+            (OAuthError::Https(HttpsError::NotHttps(String::new())), false),
+            (OAuthError::Answer(String::new()), false),
+        ] {
+            assert_eq!(error.is_refusal(), is_refusal, "{error}");
+        }
     }
 }

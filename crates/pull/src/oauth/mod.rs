@@ -22,6 +22,7 @@ mod tests;
 
 use postrider_sasl::Password;
 
+pub(crate) use self::refusal::refusal_text;
 pub use self::{
     code::{CodeOptions, CodeRequest, begin_code},
     device::{DeviceRequest, begin_device},
@@ -32,7 +33,6 @@ pub use self::{
     token::Granted,
     tokens::Tokens,
 };
-pub(crate) use self::refusal::refusal_text;
 
 use crate::{
     error::PullError,

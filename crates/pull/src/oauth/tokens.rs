@@ -20,7 +20,7 @@ enum Source {
     Given(Password),
     Kept {
         file: CredentialFile,
-        https: HttpsOptions,
+        https: Box<HttpsOptions>,
     },
 }
 
@@ -37,7 +37,7 @@ impl Tokens {
 
     /// The same, with other options for asking the authorization server.
     pub fn kept_with(file: CredentialFile, https: HttpsOptions) -> Self {
-        Self(Source::Kept { file, https })
+        Self(Source::Kept { file, https: Box::new(https) })
     }
 
     /// A token that should be good.

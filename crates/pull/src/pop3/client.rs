@@ -1,5 +1,7 @@
 //! The wire: commands out, replies in. It knows no states and no order of commands.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BytesMut};
 use postrider_pop3_proto::{
     Command,
@@ -10,7 +12,7 @@ use postrider_pop3_proto::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::Limits;
+use super::{Limits, breaks::Breaks};
 use crate::{connect::Connection, error::PullError};
 
 /// What is asked of the connection at once, in bytes.
@@ -26,6 +28,8 @@ pub(super) struct Client {
     pub(super) connection: Connection,
     pub(super) capabilities: ServerCapabilities,
     pub(super) limits: Limits,
+    /// Messages at which connections to this server broke, in this run.
+    pub(super) breaks: Arc<Breaks>,
     input: BytesMut,
 }
 
@@ -39,7 +43,13 @@ pub(super) struct Content {
 
 impl Client {
     pub(super) fn new(connection: Connection, limits: Limits) -> Self {
-        Self { connection, capabilities: ServerCapabilities::new(), limits, input: BytesMut::new() }
+        Self {
+            connection,
+            capabilities: ServerCapabilities::new(),
+            limits,
+            breaks: Arc::default(),
+            input: BytesMut::new(),
+        }
     }
 
     /// The connection alone, and whether the server has said more than was asked.

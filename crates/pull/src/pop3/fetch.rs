@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::{
     client::Content,
     maildrop::Listed,
-    memory::{Key, Remembered, key_of_content, key_of_unique_id},
+    memory::{Doubt, Key, Remembered, key_of_content, key_of_unique_id},
     retrieve::{Retrieved, Retriever},
     run::Run,
+    shortfall::{Shortfall, shortfall},
 };
 use crate::{
     error::PullError,
@@ -19,6 +20,9 @@ use crate::{
     received::date_of_header,
     report::{NotFetched, NotFetchedReason},
 };
+
+/// Messages that may be cut off and are named one by one; more are counted, as some servers only estimate sizes.
+const NAMED_MAX: usize = 10;
 
 /// Messages that are stored together, with their notes.
 #[derive(Default)]
@@ -42,12 +46,20 @@ struct Fetching<'a> {
     located: Option<Located<'a>>,
     /// Messages that were known under another unique id.
     renamed: u64,
+    /// Messages that may have come in part only, in words.
+    short: Vec<String>,
 }
 
 impl<'a> Run<'a> {
     /// Fetches messages. What was stored when an error comes stays, and so does what was received whole.
     pub(super) async fn fetch(&mut self, unknown: &[Listed]) -> Result<(), PullError> {
-        let mut fetching = Fetching { group: Group::default(), contents: HashMap::new(), located: None, renamed: 0 };
+        let mut fetching = Fetching {
+            group: Group::default(),
+            contents: HashMap::new(),
+            located: None,
+            renamed: 0,
+            short: Vec::new(),
+        };
         let outcome = self.receive(unknown, &mut fetching).await;
         if fetching.renamed > 0 {
             self.pull.observer.note(format!(
@@ -55,6 +67,7 @@ impl<'a> Run<'a> {
                 fetching.renamed
             ));
         }
+        self.tell_short(&fetching.short);
         // What was received whole before the connection broke need not come again.
         match (outcome, self.store(&mut fetching.group).await) {
             (Err(error), _) | (Ok(()), Err(error)) => Err(error),
@@ -63,12 +76,18 @@ impl<'a> Run<'a> {
     }
 
     async fn receive(&mut self, unknown: &[Listed], fetching: &mut Fetching<'a>) -> Result<(), PullError> {
-        let wanted = self.without_the_large(unknown);
+        let wanted = self.fetchable(unknown);
         let total = Some(wanted.len() as u64);
         let mut retriever = Retriever::new(&self.client, &wanted);
         self.pull.observer.progress(0, total, 0);
         for done in 1.. {
-            let Some((message, retrieved)) = retriever.next(&mut self.client).await? else { break };
+            let next = retriever.next(&mut self.client).await;
+            if let Err(PullError::Closed | PullError::Broken(_) | PullError::Silence { .. }) = &next
+                && let Some(message) = retriever.waited_for()
+            {
+                self.client.breaks.broke(message);
+            }
+            let Some((message, retrieved)) = next? else { break };
             match retrieved {
                 Retrieved::Content(content) => self.take(message, content, fetching).await?,
                 Retrieved::Refused(words) => self.left(message, NotFetchedReason::Refused(words)),
@@ -78,13 +97,30 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn without_the_large(&mut self, unknown: &[Listed]) -> Vec<Listed> {
+    /// Those that are not too large and do not break the connection.
+    fn fetchable(&mut self, unknown: &[Listed]) -> Vec<Listed> {
         let bytes_max = self.pull.options.limits.message_bytes_max;
-        let is_large = |message: &&Listed| message.octets.is_some_and(|octets| octets > bytes_max);
-        for message in unknown.iter().filter(is_large) {
-            self.left(message, NotFetchedReason::TooLarge { bytes_max });
+        let mut wanted = Vec::with_capacity(unknown.len());
+        for message in unknown {
+            if message.octets.is_some_and(|octets| octets > bytes_max) {
+                self.left(message, NotFetchedReason::TooLarge { bytes_max });
+            } else if self.client.breaks.is_left_out(message) {
+                self.left(message, NotFetchedReason::Breaks);
+            } else {
+                wanted.push(message.clone());
+            }
         }
-        unknown.iter().filter(|message| !is_large(message)).cloned().collect()
+        wanted
+    }
+
+    fn tell_short(&self, short: &[String]) {
+        for note in short.iter().take(NAMED_MAX) {
+            self.pull.observer.note(note.clone());
+        }
+        let more = short.len().saturating_sub(NAMED_MAX);
+        if more > 0 {
+            self.pull.observer.note(format!("{more} more messages may have come in part only"));
+        }
     }
 
     fn left(&mut self, message: &Listed, reason: NotFetchedReason) {
@@ -100,6 +136,11 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         let (hash, size) = (BlobHash::of(&bytes), content.octets);
+        let shortfall = shortfall(message.octets, &bytes);
+        if let Some(nothing @ Shortfall::Nothing { .. }) = shortfall {
+            self.left(message, nothing.into());
+            return Ok(());
+        }
         let key = match &message.unique_id {
             Some(id) => key_of_unique_id(id),
             None => {
@@ -108,8 +149,9 @@ impl<'a> Run<'a> {
                 key_of_content(hash, *before - 1)
             }
         };
-        let mut remembered =
-            Remembered { hash, size, listed: message.octets, first_seen: self.pull.now, gone_since: 0 };
+        let doubt = self.doubt(message, &key, hash, shortfall, fetching);
+        let (listed, first_seen) = (message.octets, self.pull.now);
+        let mut remembered = Remembered { hash, size, listed, first_seen, gone_since: 0, doubt };
         let former = self.former(&key, hash, size, fetching).await?;
         if let Some((former, first_seen)) = former {
             remembered.first_seen = first_seen;
@@ -143,6 +185,29 @@ impl<'a> Run<'a> {
             self.store(&mut fetching.group).await?;
         }
         Ok(())
+    }
+
+    /// Whether a message came whole: if not so, and if this was asked for again.
+    fn doubt(
+        &self,
+        message: &Listed,
+        key: &Key,
+        hash: BlobHash,
+        shortfall: Option<Shortfall>,
+        fetching: &mut Fetching<'_>,
+    ) -> Doubt {
+        let Some(shortfall) = shortfall else { return Doubt::None };
+        let before = self.memory.get(key).filter(|before| before.hash == hash);
+        if before.is_some_and(|before| before.doubt != Doubt::None) {
+            return Doubt::Confirmed;
+        }
+        if let Shortfall::Short { told, came } = shortfall {
+            fetching.short.push(format!(
+                "{}: LIST tells of {told} octets, {came} came; it may be cut off, and the next run asks again",
+                message.name()
+            ));
+        }
+        Doubt::Fresh
     }
 
     /// Under which key, and since when, this very message is known from an earlier run.

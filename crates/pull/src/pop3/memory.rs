@@ -11,7 +11,7 @@ use crate::{error::PullError, remote::Remote};
 const UNIQUE_ID_BYTES_MAX: usize = 200;
 /// Notes that are written at once.
 const NOTES_AT_ONCE: usize = 1000;
-/// The first byte of a note.
+/// The first byte of a note of a message that came whole. It is followed by those of doubtful ones.
 const VERSION: u8 = 1;
 /// How a size that was not told is noted.
 const NOT_TOLD: u64 = u64::MAX;
@@ -31,6 +31,20 @@ pub(super) struct Remembered {
     pub(super) first_seen: i64,
     /// When it was first found to be gone there; 0 if it is there.
     pub(super) gone_since: i64,
+    /// Whether it came whole.
+    pub(super) doubt: Doubt,
+}
+
+/// Whether what came is surely the whole message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Doubt {
+    /// It is, as far as can be told.
+    #[default]
+    None,
+    /// It may be cut off: a later session asks again.
+    Fresh,
+    /// It may be, but a later session brought the same.
+    Confirmed,
 }
 
 /// The name of a message in the memory: by unique id, or by content and count.
@@ -61,7 +75,7 @@ pub(super) fn key_of_content(hash: BlobHash, before: u32) -> Key {
 impl Remembered {
     fn encode(&self) -> Vec<u8> {
         let mut value = Vec::with_capacity(NOTE_BYTES);
-        value.push(VERSION);
+        value.push(VERSION + self.doubt as u8);
         value.extend_from_slice(&self.hash.0);
         for number in [self.size, self.listed.unwrap_or(NOT_TOLD)] {
             value.extend_from_slice(&number.to_be_bytes());
@@ -73,13 +87,16 @@ impl Remembered {
     }
 
     fn decode(value: &[u8]) -> Option<Self> {
-        let rest = value.strip_prefix(&[VERSION])?;
+        let (version, rest) = value.split_first()?;
+        let doubt = [Doubt::None, Doubt::Fresh, Doubt::Confirmed]
+            .into_iter()
+            .find(|doubt| VERSION + *doubt as u8 == *version)?;
         let (hash, rest) = rest.split_first_chunk::<32>()?;
         let (numbers, []) = rest.as_chunks::<8>() else { return None };
         let &[size, listed, first_seen, gone_since] = numbers else { return None };
         let listed = Some(u64::from_be_bytes(listed)).filter(|listed| *listed != NOT_TOLD);
         let (first_seen, gone_since) = (i64::from_be_bytes(first_seen), i64::from_be_bytes(gone_since));
-        Some(Self { hash: BlobHash(*hash), size: u64::from_be_bytes(size), listed, first_seen, gone_since })
+        Some(Self { hash: BlobHash(*hash), size: u64::from_be_bytes(size), listed, first_seen, gone_since, doubt })
     }
 }
 
@@ -182,8 +199,9 @@ mod tests {
         fn notes_are_read_as_they_were_written(
             hash in any::<[u8; 32]>(), size in any::<u64>(), listed in prop::option::of(0..u64::MAX),
             first_seen in any::<i64>(), gone_since in any::<i64>(),
+            doubt in prop::sample::select(vec![Doubt::None, Doubt::Fresh, Doubt::Confirmed]),
         ) {
-            let remembered = Remembered { hash: BlobHash(hash), size, listed, first_seen, gone_since };
+            let remembered = Remembered { hash: BlobHash(hash), size, listed, first_seen, gone_since, doubt };
             prop_assert_eq!(Remembered::decode(&remembered.encode()), Some(remembered));
         }
 

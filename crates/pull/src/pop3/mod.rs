@@ -8,9 +8,11 @@
 //! message whose very content was fetched in an earlier run, is still here, and whose former id is not on the server any more,
 //! is the same message.
 //!
-//! Nothing is removed there before it was read back here and its hash is right, and nothing counts as removed before
+//! Nothing is removed there before it was read back here, its hash is right, and it is as large as the server had said, by any way of
+//! counting (`shortfall`); what may be cut off is asked for again in a later session. And nothing counts as removed before
 //! the server has answered QUIT with `+OK`, which is when it removes (RFC 1939 §6).
 
+mod breaks;
 mod client;
 mod fetch;
 mod login;
@@ -20,6 +22,7 @@ mod memory;
 mod remove;
 mod retrieve;
 mod run;
+mod shortfall;
 mod verify;
 
 #[cfg(test)]
@@ -167,12 +170,14 @@ pub struct Pull<'a> {
 /// # Errors
 /// When it could not begin: no connection, no login. What ends a run later stands in [`Report::ended_early`].
 pub async fn pull(pull: Pull<'_>, options: &ConnectOptions) -> Result<Report, PullError> {
-    persevere(options.backoff, &options.stop, pull.observer, || pull_once(pull, options)).await
+    let breaks = Arc::<breaks::Breaks>::default();
+    persevere(options.backoff, &options.stop, pull.observer, || pull_once(pull, options, Arc::clone(&breaks))).await
 }
 
 /// The same over one connection.
-async fn pull_once(pull: Pull<'_>, options: &ConnectOptions) -> Result<Report, PullError> {
+async fn pull_once(pull: Pull<'_>, options: &ConnectOptions, breaks: Arc<breaks::Breaks>) -> Result<Report, PullError> {
     let connection = connect(pull.remote, options).await?;
-    let client = login::log_in(connection, pull, options).await?;
+    let mut client = login::log_in(connection, pull, options).await?;
+    client.breaks = breaks;
     run::run(client, pull).await
 }

@@ -10,6 +10,7 @@ use super::{
     client::{failure, line_of, words},
     maildrop::Listed,
     run::{Run, is_due},
+    shortfall::shortfall,
 };
 use crate::{
     backup::BackupUnknown,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Marks messages for removal there, each after it was read back here; answers how many. They go when QUIT is
+    /// Marks messages for removal there, each after it was read back here and found to be whole; answers how many. They go when QUIT is
     /// answered.
     pub(super) async fn remove(&mut self) -> Result<u64, PullError> {
         if self.pull.options.mode == Mode::Keep {
@@ -30,13 +31,15 @@ impl Run<'_> {
         for message in &self.messages {
             let due = self.remembered(message).filter(|remembered| is_due(self.pull, remembered));
             let Some(remembered) = due.filter(|_| !self.keep.contains(&message.number.0)) else { continue };
-            if located.holds(remembered.hash, remembered.size).await? {
-                surely_here.push((message.clone(), remembered.hash));
-                continue;
-            }
-            let reason = match remembered.first_seen == self.pull.now {
-                true => NotFetchedReason::Damaged,
-                false => NotFetchedReason::NotHere,
+            let body = located.read(remembered.hash, remembered.size).await?;
+            let reason = match body.map(|body| shortfall(message.octets, &body)) {
+                Some(None) => {
+                    surely_here.push((message.clone(), remembered.hash));
+                    continue;
+                }
+                Some(Some(shortfall)) => shortfall.into(),
+                None if remembered.first_seen == self.pull.now => NotFetchedReason::Damaged,
+                None => NotFetchedReason::NotHere,
             };
             self.report.not_removed.push(NotFetched { message: message.name(), reason });
         }

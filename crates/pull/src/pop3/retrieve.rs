@@ -33,6 +33,11 @@ impl<'a> Retriever<'a> {
         Self { wanted, asked: 0, received: 0, octets_waiting: 0, is_pipelining }
     }
 
+    /// The message that is waited for.
+    pub(super) fn waited_for(&self) -> Option<&'a Listed> {
+        self.wanted.get(self.received).filter(|_| self.asked > self.received)
+    }
+
     /// The next message; `None` behind the last one.
     pub(super) async fn next(&mut self, client: &mut Client) -> Result<Option<(&'a Listed, Retrieved)>, PullError> {
         self.ask(client).await?;

@@ -8,7 +8,8 @@ use super::{
     Action, Mode, Pull, Verify,
     client::{Client, failure},
     maildrop::{Listed, Maildrop},
-    memory::{Key, Memory, Remembered, key_of_unique_id},
+    memory::{Doubt, Key, Memory, Remembered, key_of_unique_id},
+    shortfall::shortfall,
 };
 use crate::{
     error::PullError,
@@ -51,6 +52,7 @@ pub(super) async fn run(mut client: Client, pull: Pull<'_>) -> Result<Report, Pu
         run.report.verified = None;
         run.report.ended_early = Some(error);
     }
+    run.report.is_nearer_to_a_break = run.client.breaks.take_news();
     Ok(run.report)
 }
 
@@ -86,11 +88,7 @@ impl Run<'_> {
             let key = message.unique_id.as_deref().map(key_of_unique_id);
             let remembered = key.as_ref().and_then(|key| self.memory.get(key));
             match (key, remembered) {
-                // A unique id that was given to another message must not cost that one its life: before it is
-                // removed there, a message of another size than noted is fetched again.
-                (Some(key), Some(remembered))
-                    if !(is_due(self.pull, remembered) && has_other_size(message, remembered)) =>
-                {
+                (Some(key), Some(remembered)) if !is_to_come_again(self.pull, message, remembered) => {
                     self.report.known += 1;
                     self.keys.insert(message.number.0, key);
                 }
@@ -103,6 +101,11 @@ impl Run<'_> {
     /// What is remembered of a message that was fetched, now or before.
     pub(super) fn remembered(&self, message: &Listed) -> Option<Remembered> {
         self.keys.get(&message.number.0).and_then(|key| self.memory.get(key)).copied()
+    }
+
+    /// Whether something is remembered of a message, even if it is to come again.
+    fn is_known(&self, message: &Listed) -> bool {
+        message.unique_id.as_deref().is_some_and(|id| self.memory.get(&key_of_unique_id(id)).is_some())
     }
 
     /// Says what a run would do.
@@ -121,6 +124,9 @@ impl Run<'_> {
                     self.report.not_fetched.push(NotFetched { message: message.name(), reason });
                     String::from("would not be fetched: it is larger than a message may be here")
                 }
+                None if self.is_known(message) => String::from(
+                    "would be fetched again, as it may have come in part only before, or another has its unique id",
+                ),
                 None => match (&message.unique_id, self.pull.options.mode) {
                     (None, _) => String::from("would be fetched to see whether it is here (it has no unique id)"),
                     (_, Mode::Delete) if held.is_some() => {
@@ -133,14 +139,17 @@ impl Run<'_> {
                     Mode::KeepDays(_) => String::from("was fetched before; would stay there, not old enough yet"),
                     _ => String::from("was fetched before; would stay there"),
                 },
-                Some(remembered) => match located.holds(remembered.hash, remembered.size).await? {
-                    true if held.as_ref().is_some_and(|held| !held.contains(&remembered.hash)) => String::from(
+                Some(remembered) => match located.read(remembered.hash, remembered.size).await? {
+                    Some(body) if shortfall(message.octets, &body).is_some() => {
+                        String::from("was fetched before, but may have come in part only; would stay there")
+                    }
+                    Some(_) if held.as_ref().is_some_and(|held| !held.contains(&remembered.hash)) => String::from(
                         "was fetched before and is here, read back and found right; would stay there until a backup holds it",
                     ),
-                    true => String::from(
+                    Some(_) => String::from(
                         "was fetched before and is here, read back and found right; would be removed there",
                     ),
-                    false => String::from("was fetched before, but is not in the account any more; would stay there"),
+                    None => String::from("was fetched before, but is not in the account any more; would stay there"),
                 },
             };
             self.report.plan.push(format!("{}, {size}: {what}", message.name()));
@@ -162,6 +171,17 @@ pub(super) fn is_due(pull: Pull<'_>, remembered: &Remembered) -> bool {
         Mode::Keep => false,
         Mode::Delete => true,
         Mode::KeepDays(days) => remembered.first_seen.saturating_add(i64::from(days).saturating_mul(DAY)) <= pull.now,
+    }
+}
+
+/// Whether a message that was fetched is asked for again.
+fn is_to_come_again(pull: Pull<'_>, message: &Listed, remembered: &Remembered) -> bool {
+    match remembered.doubt {
+        // A unique id that was given to another message must not cost that one its life: before it is removed there, a message
+        // of another size than noted is fetched again.
+        Doubt::None => is_due(pull, remembered) && has_other_size(message, remembered),
+        Doubt::Fresh => true,
+        Doubt::Confirmed => has_other_size(message, remembered),
     }
 }
 

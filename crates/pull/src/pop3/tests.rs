@@ -35,6 +35,7 @@ struct Here {
     engine: Arc<MemoryEngine>,
     account: Arc<Account>,
     notes: Mutex<Vec<String>>,
+    breaks: Arc<breaks::Breaks>,
 }
 
 impl Observer for Here {
@@ -53,7 +54,12 @@ impl Here {
                 .await
                 .unwrap();
         store.create_account(AccountId(1)).await.unwrap();
-        Self { engine, account: store.account(AccountId(1)).await.unwrap(), notes: Mutex::default() }
+        Self {
+            engine,
+            account: store.account(AccountId(1)).await.unwrap(),
+            notes: Mutex::default(),
+            breaks: Arc::default(),
+        }
     }
 
     fn inbox(&self) -> MailboxId {
@@ -89,7 +95,10 @@ impl Here {
         };
         let connection = Connection::over(near, Duration::from_secs(5));
         let outcome = match login::log_in(connection, pull, &ConnectOptions::default()).await {
-            Ok(client) => run::run(client, pull).await,
+            Ok(mut client) => {
+                client.breaks = Arc::clone(&self.breaks);
+                run::run(client, pull).await
+            }
             Err(error) => Err(error),
         };
         if let Err(failed) = server.await {
@@ -414,6 +423,80 @@ async fn a_wrong_size_is_told_and_no_more() {
     let verified = report.verified.as_ref().unwrap();
     assert!(verified.remarks[0].difference.contains("999"), "{verified:?}");
     assert!(report.is_complete());
+}
+
+/// One message, by its unique id, of which LIST tells this size.
+fn told(octets: u32) -> String {
+    format!("C: STAT\nS: +OK 1 {octets}\nC: LIST\nS: +OK\nS: 1 {octets}\nS: .\nC: UIDL\nS: +OK\nS: 1 a\nS: .\n")
+}
+
+#[tokio::test]
+async fn an_end_where_a_message_should_be_is_not_stored_and_costs_no_message_its_life() {
+    let here = Here::new().await;
+    let nothing = "C: RETR 1\nS: +OK 170 octets\nS: \nS: .\n";
+    for mode in [Mode::Keep, Mode::Delete, Mode::KeepDays(0)] {
+        let script = [&told(170), nothing, QUIT].concat();
+        let report = here.pull(&options(mode), 1, &script).await.unwrap();
+        assert_eq!((report.fetched, report.removed_there, report.is_complete()), (0, 0, false), "{mode:?}");
+        let left = &report.not_fetched[0];
+        assert_eq!(left.message, "message 1 (UIDL a)");
+        assert_eq!(left.reason, NotFetchedReason::Nothing { told: 170, came: 2 });
+    }
+    let script = [&told(170), nothing, QUIT].concat();
+    let report = here.pull(&verifying(Mode::Delete, Verify::Content), 1, &script).await.unwrap();
+    assert_eq!((report.removed_there, report.verified.unwrap().missing.len()), (0, 1));
+    // A later session gives it, and has its size right.
+    let script = [&told(14), &retr(1, "one"), "C: DELE 1\nS: +OK\n", QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 2, &script).await.unwrap();
+    assert_eq!((report.fetched, report.removed_there, report.is_complete()), (1, 1, true));
+}
+
+#[tokio::test]
+async fn what_may_be_cut_off_stays_there_and_is_asked_for_once_more() {
+    let here = Here::new().await;
+    let script = [&told(99), &retr(1, "one"), QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 1, &script).await.unwrap();
+    assert_eq!((report.fetched, report.removed_there), (1, 0));
+    assert_eq!(report.not_removed[0].reason, NotFetchedReason::Short { told: 99, came: 14 });
+    let script = [&told(99), &retr(1, "one"), QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 2, &script).await.unwrap();
+    assert_eq!((report.fetched, report.known, report.removed_there, report.is_complete()), (0, 1, 0, false));
+    // The same in a later session: it is not asked for any more, and stays.
+    for mode in [Mode::Delete, Mode::KeepDays(0), Mode::Keep] {
+        let report = here.pull(&options(mode), 3, &[&told(99), QUIT].concat()).await.unwrap();
+        assert_eq!((report.known, report.removed_there, report.is_complete()), (1, 0, mode == Mode::Keep), "{mode:?}");
+    }
+    // Its size is told right in the end, and there is more of it.
+    let script = [&told(16), &retr(1, "one, two"), "C: DELE 1\nS: +OK\n", QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 4, &script).await.unwrap();
+    assert_eq!((report.fetched, report.removed_there, report.is_complete()), (1, 1, true));
+    assert_eq!(here.contents().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_has_no_header_stays_there() {
+    let here = Here::new().await;
+    let script = [&told(7), "C: RETR 1\nS: +OK\nS: hello\nS: .\n", QUIT].concat();
+    let report = here.pull(&options(Mode::Delete), 1, &script).await.unwrap();
+    assert_eq!((report.fetched, report.removed_there), (1, 0));
+    assert_eq!(report.not_removed[0].reason, NotFetchedReason::NoHeader { came: 7 });
+}
+
+#[tokio::test]
+async fn what_came_under_an_earlier_version_is_looked_at_before_it_is_removed() {
+    let here = Here::new().await;
+    let script = [&told(14), &retr(1, "one"), QUIT].concat();
+    here.pull(&options(Mode::Keep), 1, &script).await.unwrap();
+    let mut notes = Vec::new();
+    let read = here.account.notes(b"pull/pop3/", |key, value| notes.push((key.to_vec(), value.to_vec()))).await;
+    read.unwrap();
+    let (key, mut value) = notes.pop().unwrap();
+    // The size that LIST told then, behind version, hash and size.
+    value[41..49].copy_from_slice(&170u64.to_be_bytes());
+    here.account.write_notes(vec![postrider_store::Note { key, value: Some(value) }]).await.unwrap();
+    let report = here.pull(&options(Mode::Delete), 2, &[&told(170), QUIT].concat()).await.unwrap();
+    assert_eq!(report.removed_there, 0);
+    assert_eq!(report.not_removed[0].reason, NotFetchedReason::Short { told: 170, came: 14 });
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use postrider_pull::{
-    ConnectOptions, Credential, Fingerprint, Observer, Protocol, Remote, Trust,
+    ConnectOptions, Fingerprint, Observer, Protocol, Remote, Trust,
     imap::{
         Rehearsal,
         migrate::{
@@ -26,10 +26,9 @@ use postrider_pull::{
         },
     },
 };
-use postrider_sasl::Password;
 use tokio::sync::mpsc;
 
-use self::password::{PasswordSource, Which};
+use self::password::PasswordSource;
 use super::{
     Place,
     account::OutputForm,
@@ -50,6 +49,8 @@ Examples:
     postrider migrate imaps://alice@old.example.org imaps://alice@new.example.org --dry-run
   Copy everything; asks for both passwords:
     postrider migrate imaps://alice@old.example.org imaps://alice@new.example.org
+  From a provider that wants OAuth 2.0, set up once with `postrider pull authorize`:
+    postrider migrate imaps://alice@gmail.com@imap.gmail.com imaps://alice@new.example.org --from-oauth2-file ~/.alice-oauth2
   Once more on the day of the move, and compare every byte:
     postrider migrate imaps://alice@old.example.org imaps://alice@new.example.org --verify=content
 
@@ -161,9 +162,8 @@ impl Migrate {
         let connect_from = connect_options(self.trust.from_ca_file.as_deref(), self.trust.from_fingerprint)?;
         let connect_to = connect_options(self.trust.to_ca_file.as_deref(), self.trust.to_fingerprint)?;
         let folder = self.folder(place, &from, &to)?;
-        let password = self.passwords.read(Which::From, &from)?;
-        let credential_from = Credential::Password(Password::new(password));
-        let credential_to = Credential::Password(Password::new(self.passwords.read(Which::To, &to)?));
+        let credential_from = self.passwords.of_old_server(&from)?;
+        let credential_to = self.passwords.of_new_server(&to)?;
         let names = (account_name(&from), account_name(&to));
         let mut journal = Journal::open(&folder, &names.0, &names.1).map_err(|error| explained(error.into()))?;
         let options = self.options();

@@ -2,12 +2,13 @@
 
 mod authorize;
 pub(super) mod found;
-mod password;
+pub(super) mod password;
 mod show;
 mod status;
 
 use std::{
     fs,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -26,8 +27,11 @@ use super::{
 };
 use crate::{
     advice::Advise,
-    config::Rate,
-    pull::{Comparison, Follow, ImapWish, Manners, Pop3Wish, PullAnswer, PullWish, RemovalWish, Stay, TrustWish},
+    config::{Rate, Span},
+    pull::{
+        Comparison, Follow, GmailLabels, ImapWish, Manners, Pop3Wish, PullAnswer, PullWish, RemovalWish, Stay,
+        TrustWish,
+    },
 };
 
 const EXAMPLES: &str = "\
@@ -115,6 +119,14 @@ struct MannersFlags {
     /// Tries in a row that bring nothing before it is given up [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     tries: Option<u32>,
+    /// How long the server may say nothing before the connection counts as broken, as in 90s or 5m [default: 3m]
+    #[arg(long, value_name = "TIME", value_parser = silence)]
+    silence: Option<NonZeroU64>,
+}
+
+fn silence(text: &str) -> Result<NonZeroU64> {
+    let time: Span = text.parse()?;
+    NonZeroU64::new(time.0.as_secs()).context("no connection could stand in no time; write 1s or more")
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -160,6 +172,9 @@ struct ImapFlags {
     /// Agree that many messages at once, or whole mailboxes, are removed on one side because they are gone from the other
     #[arg(long)]
     yes: bool,
+    /// What becomes of Gmail's labels; not with `--mode sync` [default: mailboxes]
+    #[arg(long, value_enum, value_name = "AS")]
+    gmail_labels: Option<Labels>,
     /// Fetch only mailboxes of this name; * stands for anything. May be given several times
     #[arg(long, value_name = "PATTERN")]
     include: Vec<String>,
@@ -176,6 +191,14 @@ enum ImapMode {
     Mirror,
     /// Both sides follow each other: what is new, changed or removed here goes there, too
     Sync,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Labels {
+    /// Each label is a mailbox; All Mail has what stands in no other
+    Mailboxes,
+    /// Each message stands in one mailbox, and its labels are its keywords
+    Keywords,
 }
 
 #[derive(Debug, Args)]
@@ -206,7 +229,7 @@ impl Pull {
         };
         match remote.protocol {
             Protocol::Pop3 => self.imap.refuse_for_pop3().and_then(|()| self.pop3.refuse_contradictions())?,
-            Protocol::Imap => self.pop3.refuse_for_imap()?,
+            Protocol::Imap => self.pop3.refuse_for_imap().and_then(|()| self.imap.refuse_contradictions())?,
         }
         let (password, oauth2) = self.password.credential(&remote)?;
         let wish = PullWish {
@@ -287,12 +310,26 @@ impl ImapFlags {
             Some(ImapMode::Mirror) => Follow::Mirror,
             Some(ImapMode::Sync) => Follow::Sync,
         };
-        ImapWish { follow, yes: self.yes, include: self.include.clone(), exclude: self.exclude.clone() }
+        let gmail_labels = self.gmail_labels.map(|labels| match labels {
+            Labels::Mailboxes => GmailLabels::Mailboxes,
+            Labels::Keywords => GmailLabels::Keywords,
+        });
+        let (include, exclude) = (self.include.clone(), self.exclude.clone());
+        ImapWish { follow, yes: self.yes, gmail_labels, include, exclude }
+    }
+
+    fn refuse_contradictions(&self) -> Result<()> {
+        if self.gmail_labels.is_some() && matches!(self.mode, Some(ImapMode::Sync)) {
+            bail!("in a sync mailboxes are what IMAP shows; --gmail-labels is for the other modes");
+        }
+        Ok(())
     }
 
     fn refuse_for_pop3(&self) -> Result<()> {
-        if self.mode.is_some() || self.yes || !self.include.is_empty() || !self.exclude.is_empty() {
-            let refused: Result<()> = Err(anyhow!("--mode, --yes, --include and --exclude are for IMAP"));
+        let is_given = self.mode.is_some() || self.yes || self.gmail_labels.is_some();
+        if is_given || !self.include.is_empty() || !self.exclude.is_empty() {
+            let refused: Result<()> =
+                Err(anyhow!("--mode, --yes, --gmail-labels, --include and --exclude are for IMAP"));
             return refused
                 .advise("for POP3 there are --keep, --delete and --keep-days, and --mailbox for the mailbox here");
         }
@@ -306,6 +343,7 @@ impl MannersFlags {
             bytes_per_second_max: self.max_rate.map(|rate| rate.0),
             uncompressed: self.no_compress,
             tries_max: self.tries,
+            silence_seconds_max: self.silence,
         }
     }
 }

@@ -48,7 +48,36 @@ pub struct PasswordSource {
 impl PasswordSource {
     /// What to log in with: a password, or access tokens and an empty one.
     pub fn credential(&self, remote: &Remote) -> Result<(Secret, Option<OAuth2Wish>)> {
-        let oauth2 = match (&self.oauth2_file, &self.oauth2_token_command) {
+        let source = CredentialSource {
+            password_command: self.password_command.as_deref(),
+            password_file: self.password_file.as_deref(),
+            password_stdin: self.password_stdin,
+            oauth2_file: self.oauth2_file.as_deref(),
+            oauth2_token_command: self.oauth2_token_command.as_deref(),
+            variable: VARIABLE,
+            flags: "--password-file, --password-command or --password-stdin",
+        };
+        source.credential(remote)
+    }
+}
+
+/// Where one credential comes from. At most one way is given.
+pub(in crate::command) struct CredentialSource<'a> {
+    pub password_command: Option<&'a str>,
+    pub password_file: Option<&'a Path>,
+    pub password_stdin: bool,
+    pub oauth2_file: Option<&'a Path>,
+    pub oauth2_token_command: Option<&'a str>,
+    /// The variable that may hold the password.
+    pub variable: &'static str,
+    /// What can be given where nobody can be asked.
+    pub flags: &'static str,
+}
+
+impl CredentialSource<'_> {
+    /// What to log in with: a password, or access tokens and an empty one.
+    pub fn credential(&self, remote: &Remote) -> Result<(Secret, Option<OAuth2Wish>)> {
+        let oauth2 = match (self.oauth2_file, self.oauth2_token_command) {
             // Whoever does the work may have another working folder.
             (Some(file), _) => OAuth2Wish::File(absolute(file)?),
             (None, Some(command)) => {
@@ -58,29 +87,37 @@ impl PasswordSource {
                 }
                 OAuth2Wish::Token(Secret::new(token))
             }
-            (None, None) => return Ok((Secret::new(self.read(remote)?), None)),
+            (None, None) => return Ok((Secret::new(self.password(remote)?), None)),
         };
         Ok((Secret::default(), Some(oauth2)))
     }
 
-    fn read(&self, remote: &Remote) -> Result<String> {
-        let password = if let Some(command) = &self.password_command {
+    fn password(&self, remote: &Remote) -> Result<String> {
+        let password = if let Some(command) = self.password_command {
             printed_by(command)?
-        } else if let Some(file) = &self.password_file {
+        } else if let Some(file) = self.password_file {
             first_line_of(file)?
         } else if self.password_stdin {
             let mut line = String::new();
             io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
             first_line(&line)
-        } else if let Some(password) = env::var_os(VARIABLE) {
-            password.into_string().map_err(|_| anyhow!("${VARIABLE} is no text"))?
+        } else if let Some(password) = env::var_os(self.variable) {
+            password.into_string().map_err(|_| anyhow!("${} is no text", self.variable))?
         } else {
-            asked_for(remote)?
+            self.asked_for(remote)?
         };
         if password.is_empty() {
-            bail!("the password is empty");
+            bail!("the password of {} at {} is empty", remote.user, remote.host);
         }
         Ok(password)
+    }
+
+    fn asked_for(&self, remote: &Remote) -> Result<String> {
+        if !io::stdin().is_terminal() {
+            let refused: Result<()> = Err(anyhow!("there is no terminal to ask for the password of {}", remote.host));
+            refused.advise(format!("give it with {}, or in ${}", self.flags, self.variable))?;
+        }
+        rpassword::prompt_password(format!("Password of {} at {}: ", remote.user, remote.host)).context("cannot ask")
     }
 }
 
@@ -102,15 +139,6 @@ fn printed_by(command: &str) -> Result<String> {
     }
     let text = String::from_utf8(output.stdout).context("what the command for the password printed is no text")?;
     Ok(first_line(&text))
-}
-
-fn asked_for(remote: &Remote) -> Result<String> {
-    if !io::stdin().is_terminal() {
-        let refused: Result<()> = Err(anyhow!("there is no terminal to ask for the password"));
-        refused
-            .advise(format!("give it with --password-file, --password-command, --password-stdin or in ${VARIABLE}"))?;
-    }
-    rpassword::prompt_password(format!("Password of {} at {}: ", remote.user, remote.host)).context("cannot ask")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One entry: wait, fetch, tell, and begin again.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use postrider_pull::{Chance, PullError, Remote, Stop, imap::PushOptions};
@@ -152,7 +152,7 @@ impl Worker {
             Ok(answer) => Outcome::Done(Box::new(answer)),
             Err(error) if error.is::<Busy>() => Outcome::Busy,
             Err(error) => match error.downcast_ref::<PullError>() {
-                Some(PullError::Credentials { .. }) => Outcome::Refused(error),
+                Some(refused) if refused.is_login_refused() => Outcome::Refused(error),
                 _ => Outcome::Failed(error),
             },
         })
@@ -214,10 +214,12 @@ impl Worker {
                 bytes_per_second_max: entry.max_rate.map(|rate| rate.0),
                 uncompressed: !entry.compress,
                 tries_max: Some(entry.tries),
+                silence_seconds_max: NonZeroU64::new(entry.silence.0.as_secs()),
             },
             pop3: Pop3Wish { mailbox: entry.mailbox.clone(), stay, removal },
             imap: ImapWish {
                 follow: entry.mode,
+                gmail_labels: entry.gmail_labels,
                 include: entry.include.clone(),
                 exclude: entry.exclude.clone(),
                 ..ImapWish::default()

@@ -129,8 +129,8 @@ impl Listening {
                 Err(error) => error,
             };
             tracing::info!("{}: the connection for news: {error}", self.identity);
-            if matches!(error, PullError::Credentials { .. } | PullError::Stopped) {
-                is_refused.store(matches!(error, PullError::Credentials { .. }), Ordering::Relaxed);
+            if error.is_login_refused() || matches!(error, PullError::Stopped) {
+                is_refused.store(error.is_login_refused(), Ordering::Relaxed);
                 let _ = first.take().map(|first| first.send(Err(error)));
                 return;
             }

@@ -92,7 +92,8 @@ fn entities_and_what_is_no_configuration_are_refused() {
         assert!(matches!(read(broken), Err(AutoconfigError::NotXml(_))), "{broken}");
     }
     assert!(parse_autoconfig(b"<clientConfig>\xff</clientConfig>", &AutoconfigLimits::default()).is_err());
-    let many = format!("<clientConfig><emailProvider>{}</emailProvider></clientConfig>", "<incomingServer/>".repeat(99));
+    let many =
+        format!("<clientConfig><emailProvider>{}</emailProvider></clientConfig>", "<incomingServer/>".repeat(99));
     assert_eq!(read(&many).unwrap().servers.len(), 32);
 }
 

@@ -14,7 +14,7 @@ use crate::imap::body::Keep;
 use crate::imap::flags::FlagSet;
 use crate::imap::listing::{Access, Describe, Described, Selected};
 use crate::imap::mailboxes::RemoteMailbox;
-use crate::imap::memory::Memory;
+use crate::imap::memory::{Memory, Place};
 use crate::imap::report::Remark;
 
 /// Messages by the flags that they are to get, or to lose.
@@ -191,7 +191,8 @@ where
             while !wanted.is_empty() {
                 let keep = Keep::Whole { bytes_max: options.message_bytes_max };
                 let (connection, taker) = (&mut *self.old, &mut copying);
-                let mut fetching = Fetching { connection, options: &options, keep, taker, held: Vec::new() };
+                let mut fetching =
+                    Fetching { connection, options: &options, place: Place::default(), keep, taker, held: Vec::new() };
                 let fetched = fetching.fetch(wanted).await;
                 if let Some(failure) = copying.failure.take() {
                     return Err(failure);

@@ -14,6 +14,7 @@ use crate::imap::body::{Body, Keep};
 use crate::imap::connection::ImapConnection;
 use crate::imap::error::ImapError;
 use crate::imap::listing::{Describe, Described, Selected};
+use crate::imap::memory::Place;
 use crate::imap::options::ImapPullOptions;
 use crate::imap::report::Remark;
 
@@ -181,7 +182,14 @@ pub(super) async fn text_hashes<S: AsyncRead + AsyncWrite + Unpin + Send>(
 ) -> Result<(BTreeMap<u32, BlobHash>, Vec<Described>), ImapError> {
     wanted.sort_by_key(|message| message.uid);
     let mut hashes = Hashes(BTreeMap::new());
-    let mut fetching = Fetching { connection, options, keep: Keep::TextHash, taker: &mut hashes, held: Vec::new() };
+    let mut fetching = Fetching {
+        connection,
+        options,
+        place: Place::default(),
+        keep: Keep::TextHash,
+        taker: &mut hashes,
+        held: Vec::new(),
+    };
     let missing = fetching.fetch(wanted).await?;
     Ok((hashes.0, missing))
 }

@@ -17,8 +17,7 @@ mod places;
 mod report;
 mod verify;
 
-use postrider_imap_proto::client::Response;
-use postrider_imap_proto::command::{CommandBody, List, ListSelection, RawMailbox};
+use postrider_imap_proto::command::CommandBody;
 use postrider_store::INBOX;
 use std::collections::BTreeSet;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,7 +29,7 @@ pub use self::report::{MigratedMailbox, MigrationError, MigrationReport};
 use self::places::{Destination, destinations, plain_name};
 use super::connection::ImapConnection;
 use super::error::ImapError;
-use super::mailboxes::{Directory, canonical};
+use super::mailboxes::{Directory, subscriptions};
 use super::options::Rehearsal;
 use super::report::{Remark, printable};
 use crate::connect::ConnectOptions;
@@ -152,7 +151,7 @@ where
             report.remarks.push(Remark::problem("the old server's list of mailboxes lacks INBOX, and may lack others"));
         }
         let there = self.new.directory(&self.options.of_target()).await.map_err(Failure::New)?;
-        let subscribed = subscriptions(self.old).await.map_err(Failure::Old)?;
+        let subscribed = subscriptions(self.old).await.map_err(Failure::Old)?.unwrap_or_default();
         for destination in destinations(&directory, &there, self.journal) {
             let mut mailbox = MigratedMailbox {
                 source: printable(&destination.source.name),
@@ -246,36 +245,5 @@ fn pass_over(outcome: Result<(), Failure>, mailbox: &mut MigratedMailbox) -> Res
             Ok(())
         }
         other => other,
-    }
-}
-
-/// The names to which the user is subscribed.
-async fn subscriptions<S: AsyncRead + AsyncWrite + Unpin + Send>(
-    connection: &mut ImapConnection<S>,
-) -> Result<BTreeSet<String>, ImapError> {
-    // IMAP4rev2 has no LSUB.
-    let command = match connection.capabilities.has("LIST-EXTENDED") {
-        true => CommandBody::List(List {
-            selection: ListSelection { subscribed: true, ..ListSelection::default() },
-            patterns: vec![b"*".to_vec()],
-            extended: true,
-            ..List::default()
-        }),
-        false => CommandBody::Lsub { reference: RawMailbox(Vec::new()), pattern: RawMailbox(b"*".to_vec()) },
-    };
-    let encoding = connection.dialect.names;
-    let mut found = BTreeSet::new();
-    let asked = connection
-        .command("LSUB", command, |response| {
-            if let Response::List(listing) | Response::Lsub(listing) = response
-                && listing.is_selectable()
-            {
-                found.insert(canonical(listing.mailbox.name(encoding)));
-            }
-        })
-        .await;
-    match asked {
-        Err(error) if !error.is_of_one_command() => Err(error),
-        _ => Ok(found),
     }
 }

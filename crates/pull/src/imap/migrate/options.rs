@@ -57,6 +57,8 @@ impl MigrationOptions {
             include: self.include.clone(),
             exclude: self.exclude.clone(),
             message_bytes_max: self.message_bytes_max,
+            // What is at the new server is what IMAP shows at the old one.
+            gmail_labels: None,
             ..self.fetching.clone()
         }
     }

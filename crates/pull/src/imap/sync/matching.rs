@@ -43,7 +43,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         }
         let mut alike: BTreeMap<(Outside, u64), Vec<Described>> = BTreeMap::new();
         for uids in new.chunks(self.worker.options.described_messages_max.max(1) as usize) {
-            for described in self.worker.connection.describe(uids, Describe::WithMessageId).await?.into_values() {
+            let connection = &mut *self.worker.connection;
+            let described = connection.describe_with_care(uids, Describe::WithMessageId, &memory.place).await?;
+            for described in described.into_values() {
                 if let (Some(bytes), Some(received)) = (described.told_bytes, described.received)
                     && described.message_id != 0
                     && here.contains_key(&(bytes, received))

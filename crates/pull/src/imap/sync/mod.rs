@@ -16,6 +16,7 @@ mod matching;
 mod merge;
 mod pairing;
 mod removing;
+mod subscriptions;
 mod uploading;
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::removing::Removals;
 use super::connection::ImapConnection;
 use super::error::ImapError;
+use super::labels::KnownMessages;
 use super::mailboxes::RemoteMailbox;
 use super::memory::{MailboxNote, RemoteKey};
 use super::options::{ImapPullOptions, Rehearsal};
@@ -52,7 +54,16 @@ pub(super) async fn sync_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
     observer: &dyn Observer,
     report: &mut ImapReport,
 ) -> Result<(), ImapError> {
-    let worker = Worker { connection, account, options, key, observer, gone: Vec::new(), taken: BTreeSet::new() };
+    let worker = Worker {
+        connection,
+        account,
+        options,
+        key,
+        observer,
+        gone: Vec::new(),
+        taken: BTreeSet::new(),
+        known: KnownMessages::default(),
+    };
     let mut syncer = Syncer { worker, removals: Vec::new(), removed_here: Vec::new() };
     let mut directory = syncer.worker.connection.directory(options).await?;
     for (name, reason) in &directory.passed_over {
@@ -80,6 +91,7 @@ pub(super) async fn sync_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
             }
         }
     }
+    syncer.follow_subscriptions(&directory).await?;
     syncer.follow_removals(report).await?;
     syncer.remove_mailboxes_here(report).await?;
     syncer.remove_mailboxes_there(report).await?;

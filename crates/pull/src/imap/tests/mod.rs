@@ -3,10 +3,12 @@
 
 mod faults;
 mod following;
+mod labels;
 mod login;
-mod migrate;
 mod login_token;
+mod migrate;
 mod places;
+mod restored;
 mod script;
 mod sync;
 
@@ -17,6 +19,7 @@ use postrider_store::{Account, AccountId, Store, StoreOptions, system_now};
 
 use super::options::ImapPullOptions;
 use super::report::ImapReport;
+use super::suspects::Suspects;
 use super::{ImapConnection, ImapConnectionOptions, RemoteKey, run};
 use crate::observer::Silent;
 pub(super) use script::Script;
@@ -25,6 +28,7 @@ pub(super) use script::Script;
 pub(super) struct World {
     account: Arc<Account>,
     options: ImapPullOptions,
+    suspects: Arc<Suspects>,
 }
 
 impl World {
@@ -32,7 +36,7 @@ impl World {
         let engine = Arc::new(MemoryEngine::new());
         let store = Store::open(engine, StoreOptions::default(), system_now()).await.unwrap();
         store.create_account(AccountId(1)).await.unwrap();
-        Self { account: store.account(AccountId(1)).await.unwrap(), options }
+        Self { account: store.account(AccountId(1)).await.unwrap(), options, suspects: Arc::default() }
     }
 
     /// Runs against a script that begins when somebody is logged in.
@@ -44,6 +48,7 @@ impl World {
             ..ImapConnectionOptions::default()
         };
         let mut connection = ImapConnection::new(stream, settings);
+        connection.suspects = Arc::clone(&self.suspects);
         connection.prepare_session().await.unwrap();
         let key = RemoteKey::new("example.org", 993, "alice");
         let report = run(&mut connection, &key, &self.account, &self.options, &Silent).await;

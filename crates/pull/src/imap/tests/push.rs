@@ -262,6 +262,47 @@ async fn a_connection_that_breaks_within_a_message_is_made_anew_and_nothing_come
     assert!(notes.iter().any(|note| note.starts_with("the server closed the connection; trying again")), "{notes:?}");
 }
 
+/// What is told of one message.
+fn described(uid: u32) -> String {
+    let told = format!("UID {uid} FLAGS () INTERNALDATE \" 5-Jan-2026 10:00:00 +0100\" RFC822.SIZE 27");
+    format!(
+        "C: P5 UID FETCH {uid} (UID FLAGS INTERNALDATE RFC822.SIZE)\nS: * {uid} FETCH ({told})\nS: P5 OK done\n\
+         C: P6 UID FETCH {uid} (UID BODY.PEEK[])\n"
+    )
+}
+
+#[tokio::test]
+async fn a_message_at_which_the_server_hangs_up_is_left_out_and_told_and_what_came_before_it_stays() {
+    let world = World::new(ImapPullOptions::default()).await;
+    let first = "C: P6 UID FETCH 1:2 (UID BODY.PEEK[])\nS: * 1 FETCH (UID 1 BODY[] <good>)\n";
+    let alone = format!("{BEGIN}{}S: * BYE FETCH failed\n", described(2));
+    let left_out = format!("{BEGIN}C: P5 UID SEARCH ALL\nS: * SEARCH 1 2\nS: P5 OK done\n");
+    let scripts = vec![format!("{BEGIN}{DESCRIBED}{first}"), alone.clone(), alone, left_out];
+    let (report, notes) = run_over(scripts, &world).await;
+    assert!(!report.is_complete() && report.ended_early.is_none(), "{report:#?}");
+    assert_eq!((report.fetched(), world.messages("INBOX").await.len()), (1, 1));
+    let remarks = &report.mailboxes[0].remarks;
+    assert!(
+        remarks.iter().any(|remark| remark.text.contains("UID 2 was not fetched: the connection broke")),
+        "{remarks:?}"
+    );
+    assert_eq!(notes.len(), 3);
+}
+
+#[tokio::test]
+async fn a_message_whose_size_the_server_cannot_tell_does_not_keep_the_others_away() {
+    let world = World::new(ImapPullOptions::default()).await;
+    let ask = |uids: &str| format!("C: P5 UID FETCH {uids} (UID FLAGS INTERNALDATE RFC822.SIZE)\n");
+    let broken = |uids: &str| format!("{BEGIN}{}S: * BYE FETCH failed\n", ask(uids));
+    let give = "S: * 2 FETCH (UID 2 BODY[] <good>)\nS: P6 OK done\n";
+    let rest = format!("{}{give}C: P7 UID SEARCH ALL\nS: * SEARCH 1 2\nS: P7 OK done\n", described(2));
+    let (report, _) = run_over(vec![broken("1:2"), broken("1"), broken("1"), format!("{BEGIN}{rest}")], &world).await;
+    assert!(!report.is_complete() && report.ended_early.is_none(), "{report:#?}");
+    assert_eq!((report.fetched(), world.messages("INBOX").await.len()), (1, 1));
+    let told = &report.mailboxes[0].remarks;
+    assert!(told.iter().any(|remark| remark.text.contains("UID 1 was not fetched: the connection broke")), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_server_that_throws_us_out_for_asking_too_much_is_left_alone_and_asked_again() {
     let world = World::new(ImapPullOptions::default()).await;

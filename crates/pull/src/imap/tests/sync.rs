@@ -420,3 +420,49 @@ async fn an_account_that_is_full_there_keeps_removals_back_and_says_what_to_do()
     let remarks = remarks(&report).join("\n");
     assert!(remarks.contains("make room there") && remarks.contains("removals wait"), "{remarks}");
 }
+
+/// A run over INBOX and Work, in which nothing but subscriptions is different.
+fn subscribed(names: &str, rest: &str) -> String {
+    let lines: String =
+        names.split_whitespace().map(|name| format!("S: * LIST (\\Subscribed) \"/\" {name}\n")).collect();
+    format!(
+        r#"
+        C: P1 CAPABILITY
+        S: * CAPABILITY IMAP4rev1 LIST-EXTENDED
+        S: P1 OK done
+        C: P2 LIST "" "*"
+        S: * LIST () "/" INBOX
+        S: * LIST () "/" Work
+        S: P2 OK done
+        C: P3 SELECT "INBOX"
+        S: * 0 EXISTS
+        S: * OK [UIDVALIDITY 7] valid
+        S: P3 OK done
+        C: P4 SELECT "Work"
+        S: * 0 EXISTS
+        S: * OK [UIDVALIDITY 8] valid
+        S: P4 OK done
+        C: P5 LIST (SUBSCRIBED) "" "*"
+        {lines}
+        S: P5 OK done
+        {rest}
+        "#
+    )
+}
+
+#[tokio::test]
+async fn subscriptions_that_change_on_one_side_change_on_the_other() {
+    let world = world().await;
+    let is_subscribed = || world.account.state().is_subscribed("Work");
+    world.play(&subscribed("INBOX", "")).await;
+    assert!(is_subscribed(), "a mailbox that is made here is subscribed, and that is no change");
+    world.play(&subscribed("INBOX Work", "")).await;
+    world.play(&subscribed("INBOX", "")).await;
+    assert!(!is_subscribed(), "it was unsubscribed there");
+    world.account.subscribe("Work", true).await.unwrap();
+    world.play(&subscribed("INBOX", "C: P6 SUBSCRIBE \"Work\"\nS: P6 OK done")).await;
+    world.account.subscribe("Work", false).await.unwrap();
+    world.play(&subscribed("INBOX Work", "C: P6 UNSUBSCRIBE \"Work\"\nS: P6 OK done")).await;
+    world.play(&subscribed("INBOX", "")).await;
+    assert!(!is_subscribed());
+}

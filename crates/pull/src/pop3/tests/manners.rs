@@ -164,3 +164,20 @@ async fn a_run_that_is_to_stop_keeps_what_came_whole() {
     assert!(matches!(report.ended_early, Some(PullError::Stopped)), "{report:?}");
     assert_eq!((report.fetched, report.removed_there, here.contents().await.len()), (1, 0, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_at_which_the_server_hangs_up_is_left_out_and_told() {
+    let here = Here::new().await;
+    let mail = listing(&[("a", "one"), ("b", "two"), ("c", "three")]);
+    let breaks = "C: RETR 2\n#close\n";
+    let scripts = [
+        [LOGIN, &mail, &retr(1, "one"), breaks].concat(),
+        [LOGIN, &mail, breaks].concat(),
+        [LOGIN, &mail, &retr(3, "three"), QUIT].concat(),
+    ];
+    let report = pull_over(&here, &scripts).await.unwrap();
+    assert_eq!((report.fetched, report.is_complete()), (2, false));
+    assert!(report.ended_early.is_none(), "{report:?}");
+    assert_eq!(report.not_fetched[0].message, "message 2 (UIDL b)");
+    assert_eq!(report.not_fetched[0].reason, NotFetchedReason::Breaks);
+}
