@@ -9,11 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     AccountsError,
+    generate::generate_password,
     record::{AccountRecord, CarriedSecret},
 };
 
-/// 32 characters that are not mistaken for one another.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// The number of characters, dashes not counted.
 const CHARACTERS: usize = 20;
 /// The number of characters between dashes.
@@ -21,17 +20,7 @@ const GROUP: usize = 4;
 
 /// Makes an app password.
 pub(crate) fn generate() -> Result<Password, AccountsError> {
-    let mut random = Zeroizing::new([0_u8; CHARACTERS]);
-    getrandom::fill(&mut *random).map_err(|error| AccountsError::Random(error.to_string()))?;
-    let mut text = String::with_capacity(CHARACTERS + CHARACTERS / GROUP);
-    for (position, byte) in random.iter().enumerate() {
-        if position > 0 && position % GROUP == 0 {
-            text.push('-');
-        }
-        // 256 is a multiple of 32, so every character is equally likely.
-        text.extend(ALPHABET.get(usize::from(byte % 32)).map(|character| char::from(*character)));
-    }
-    Ok(Password::new(text))
+    generate_password(CHARACTERS, GROUP)
 }
 
 /// The hash that is kept. Bound to the address, so that a record cannot be moved to another account.

@@ -31,6 +31,8 @@ pub struct Detection {
     pub folders: usize,
     /// How many files are read; an mbox file is one.
     pub files: usize,
+    /// How many bytes these files have, unpacked; a compressed file alone does not tell.
+    pub bytes: Option<u64>,
     /// All of it in a sentence for people, without its full stop.
     pub sentence: String,
 }
@@ -52,6 +54,10 @@ pub struct Reader {
     detection: Detection,
     at: usize,
     mbox: Option<MboxReader<Content>>,
+    /// For each unit how many bytes those before it have.
+    begins: Vec<u64>,
+    /// How far the file is read that is read now.
+    mbox_offset: u64,
 }
 
 impl Reader {
@@ -59,18 +65,35 @@ impl Reader {
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, ArchiveError> {
         let tree = Tree::open(path, &options.limits)?;
         let plan = plan(&tree, options)?;
+        let mut begins = Vec::with_capacity(plan.units.len());
+        let mut total: Option<u64> = Some(0);
+        for unit in &plan.units {
+            begins.push(total.unwrap_or(0));
+            let bytes = tree.content_bytes(unit.file);
+            total = total.and_then(|total| total.checked_add(bytes?));
+        }
         let detection = Detection {
             format: plan.format,
             folders: plan.folders.len(),
             files: plan.units.len(),
+            bytes: total,
             sentence: plan.sentence.clone(),
         };
-        Ok(Self { tree, plan, options: options.clone(), detection, at: 0, mbox: None })
+        Ok(Self { tree, plan, options: options.clone(), detection, at: 0, mbox: None, begins, mbox_offset: 0 })
     }
 
     /// What was found.
     pub fn detection(&self) -> &Detection {
         &self.detection
+    }
+
+    /// How many bytes of the files were read or passed over so far, of those that [`Detection::bytes`] counts.
+    pub fn bytes_done(&self) -> u64 {
+        match self.begins.get(self.at) {
+            Some(begin) if self.mbox.is_some() => begin.saturating_add(self.mbox_offset),
+            Some(begin) => *begin,
+            None => self.detection.bytes.unwrap_or(self.mbox_offset),
+        }
     }
 
     /// All folders, those without messages too.
@@ -104,6 +127,7 @@ impl Reader {
                 let variant = self.open_mbox(unit)?.variant();
                 let content = self.tree.read_from(unit.file, offset)?;
                 self.mbox = Some(MboxReader::resume(content, offset, variant, &self.options.limits));
+                self.mbox_offset = offset;
                 self.at = at;
             }
         }
@@ -139,6 +163,7 @@ impl Reader {
                 Ok(Some(message)) => {
                     let damage = reader.inner_mut().damage();
                     self.mbox = Some(reader);
+                    self.mbox_offset = message.next_offset;
                     return Ok(Some(self.mbox_entry(folder, &path, name, message, damage)));
                 }
                 Ok(None) => self.at += 1,

@@ -331,13 +331,48 @@ fn what_is_damaged_is_handed_out_as_it_is() {
 #[test]
 fn what_is_no_mail_is_refused_with_a_reason() {
     let place = tempfile::tempdir().unwrap();
-    lay(place.path(), &[("a/readme.txt", b"hello"), ("d/dbox-Mails/u.1", b"2 M1e"), ("e/x.pst", b"!BDN")]);
+    let files: [(&str, &[u8]); 5] = [
+        ("a/readme.txt", b"hello"),
+        ("d/mailboxes/INBOX/dbox-Mails/u.1", b"2 M1e"),
+        ("e/x.pst", b"!BDN"),
+        ("mail.tar.bz2", b"BZh91AY&SY..."),
+        ("mail.7z", b"7z\xbc\xaf\x27\x1c..."),
+    ];
+    lay(place.path(), &files);
     let open = |name: &str| Reader::open(&place.path().join(name), &ReadOptions::default()).map(drop).unwrap_err();
     assert!(matches!(open("a"), ArchiveError::Unrecognised { .. }));
     assert!(open("a").to_string().contains("readme.txt"));
-    assert!(open("d").to_string().contains("IMAP"));
+    assert!(open("d").to_string().contains("d/mailboxes/INBOX/dbox-Mails: ") && open("d").to_string().contains("IMAP"));
+    assert!(open("mail.tar.bz2").to_string().contains("compressed with bzip2, which is not read"));
+    assert!(open("mail.tar.bz2").to_string().contains("bunzip2"));
+    assert!(open("mail.7z").to_string().contains("7z x"));
     assert!(open("e/x.pst").to_string().contains("readpst"));
     assert!(matches!(open("none"), ArchiveError::Io { .. }));
+}
+
+#[test]
+fn how_far_reading_is_is_told_in_bytes_of_the_files() {
+    let place = tempfile::tempdir().unwrap();
+    lay(place.path(), &[("a/Old", MBOX), ("a/1.eml", MAIL), ("a/notes.txt", b"no mail")]);
+    let mut reader = Reader::open(&place.path().join("a"), &ReadOptions::default()).unwrap();
+    let bytes = (MBOX.len() + MAIL.len()) as u64;
+    assert_eq!((reader.detection().bytes, reader.bytes_done()), (Some(bytes), 0));
+    assert!(reader.notes().contains(&"1 file is no mail and was not read: notes.txt".to_owned()));
+    assert!(reader.detection().sentence.contains("1 mbox file (it begins"));
+    let mut before = 0;
+    let mut position = None;
+    while let Some(entry) = reader.next_entry().unwrap() {
+        assert!(reader.bytes_done() > before && reader.bytes_done() <= bytes);
+        before = reader.bytes_done();
+        if let Entry::Message(item) = entry {
+            position.get_or_insert((item.position, before));
+        }
+    }
+    assert_eq!(reader.bytes_done(), bytes);
+    let (position, done) = position.unwrap();
+    let mut again = Reader::open(&place.path().join("a"), &ReadOptions::default()).unwrap();
+    again.resume(&position).unwrap();
+    assert_eq!(again.bytes_done(), done, "also where it goes on");
 }
 
 #[test]

@@ -206,14 +206,36 @@ pub(crate) fn one_line(error: &RusticError) -> String {
     let words = error.display_log();
     let first = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let mut cause = error.source();
-    let mut text = first.trim_start_matches("Error: ").to_owned();
+    let mut text = without_details(first.trim_start_matches("Error: ")).to_owned();
     while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) && inner_text.len() < 300 {
+        let inner_text = inner.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let inner_text = without_details(&inner_text);
+        if !text.contains(inner_text) && inner_text.len() < 300 {
             text.push_str(": ");
-            text.push_str(&inner_text);
+            text.push_str(inner_text);
         }
         cause = inner.source();
     }
     text
+}
+
+/// What of the library's words is for people: where they end, references to its own pages, its values and its call stack begin.
+fn without_details(words: &str) -> &str {
+    let ends = ["For more information, see:", "Some additional details", "Backtrace:"].map(|end| words.find(end));
+    let end = ends.into_iter().flatten().min().unwrap_or(words.len());
+    words.get(..end).unwrap_or(words).trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_librarys_call_stack_is_not_for_people() {
+        let words =
+            "the MAC check failed. For more information, see: https://x Some additional details ... Backtrace: 0: a::b";
+        assert_eq!(without_details(words), "the MAC check failed.");
+        assert_eq!(without_details("short"), "short");
+        assert_eq!(without_details("Backtrace: 0: a::b"), "");
+    }
 }

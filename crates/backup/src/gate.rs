@@ -20,6 +20,9 @@ use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, 
 
 use crate::error::BackupError;
 
+/// How often a distant storage is asked again for a list that differs from the one before: somebody may be writing to it.
+const LISTINGS_MAX: usize = 5;
+
 /// What went wrong first, and what was written.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -74,6 +77,25 @@ impl Gate {
         })
     }
 
+    /// A list on which a distant storage agrees with itself. The library leaves out, with a line in the log, what it could not list there: a
+    /// snapshot that pruning does not see is one whose mail it takes for unneeded.
+    fn settled<T: Ord>(&self, list: impl Fn() -> RusticResult<Vec<T>>) -> RusticResult<Vec<T>> {
+        let mut listed = list()?;
+        if self.folder.is_some() {
+            return Ok(listed);
+        }
+        listed.sort_unstable();
+        for _ in 0..LISTINGS_MAX {
+            let mut again = list()?;
+            again.sort_unstable();
+            if again == listed {
+                return Ok(listed);
+            }
+            listed = again;
+        }
+        Err(RusticError::new(ErrorKind::Backend, "The storage lists other files each time it is asked."))
+    }
+
     /// Keeps a failed write in mind: some of the library's threads only log theirs.
     fn noted<T>(&self, outcome: RusticResult<T>) -> RusticResult<T> {
         outcome.inspect_err(|error| self.ledger.fail(BackupError::of_library(&self.location, error)))
@@ -91,11 +113,11 @@ impl ReadBackend for Gate {
     }
 
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
-        self.inner.list_with_size(kind)
+        self.settled(|| self.inner.list_with_size(kind))
     }
 
     fn list(&self, kind: FileType) -> RusticResult<Vec<Id>> {
-        self.inner.list(kind)
+        self.settled(|| self.inner.list(kind))
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {

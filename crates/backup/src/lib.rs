@@ -26,6 +26,7 @@ mod extract;
 mod gate;
 mod holdings;
 pub mod layout;
+mod leftovers;
 mod location;
 pub mod manifest;
 mod observer;
@@ -37,6 +38,7 @@ mod restore;
 mod run;
 mod snapshots;
 mod source;
+mod unfinished;
 mod verify;
 
 #[cfg(test)]
@@ -47,8 +49,8 @@ pub use extract::Extracted;
 pub use holdings::{Holdings, Verified};
 pub use location::{Location, Passphrase};
 pub use observer::{Cancel, Observer, Phase, Progress, Silent};
-pub use prune::{KeepRules, PruneOptions, PruneReport, Work};
-pub use rehearse::{Rehearsal, RehearsalReport};
+pub use prune::{KeepRules, PROTECTED, PruneOptions, PruneReport, Work};
+pub use rehearse::{Living, LivingReport, Rehearsal, RehearsalReport};
 pub use repository::Repository;
 pub use restore::{
     AccountRestore, MailboxIds, NoteTranslation, RestoreOptions, RestorePlace, RestoreReport, RestoreSelection,

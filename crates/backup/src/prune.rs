@@ -32,6 +32,9 @@ pub enum Work {
     Tell,
 }
 
+/// Why a snapshot stays that is in [`PruneOptions::protect`], in [`PruneReport::kept`].
+pub const PROTECTED: &str = "protected";
+
 /// Which snapshots stay: those that any rule wants. Without any rule all stay.
 ///
 /// Snapshots of some accounts only are counted on their own. The latest of all accounts always stays.
@@ -121,7 +124,10 @@ impl Repository {
 }
 
 fn prune(inner: &Inner, options: &PruneOptions, observer: &dyn Observer) -> Result<PruneReport, BackupError> {
-    let _writing = inner.begin_writing()?;
+    let writing = inner.begin_writing()?;
+    if options.work == Work::Do {
+        inner.remove_leftovers(&writing);
+    }
     let tell = || {
         let progress = Progress { phase: Phase::Pruning, messages: 0, messages_total: None, bytes: 0 };
         observer.progress(progress);
@@ -200,7 +206,7 @@ fn judge(inner: &Inner, ours: Vec<SnapshotFile>, options: &PruneOptions) -> Resu
                 reasons.push(String::from("latest"));
             }
             if options.protect.contains(&SnapshotId::of(&snapshot)) {
-                reasons.push(String::from("protected"));
+                reasons.push(PROTECTED.to_owned());
             }
             judged.push(Judged { snapshot, reasons });
         }

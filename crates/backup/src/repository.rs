@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustic_core::{
-    ConfigOptions, Credentials, FileType, IndexedFullStatus, IndexedIdsStatus, KeyOptions, OpenStatus,
+    ConfigOptions, Credentials, FileType, Id, IndexedFullStatus, IndexedIdsStatus, KeyOptions, OpenStatus,
     Repository as Library, RepositoryBackends, RepositoryOptions, RusticError, RusticResult, WriteBackend,
     repofile::MasterKey,
 };
@@ -17,7 +17,9 @@ use crate::{
     blocking::blocking,
     error::BackupError,
     gate::{Gate, Ledger},
+    leftovers,
     location::{Location, Passphrase},
+    unfinished::Unfinished,
 };
 
 /// A repository, its passphrase proven. Cheap to clone; holds no files open between calls.
@@ -70,10 +72,12 @@ impl std::fmt::Debug for Repository {
 
 impl Repository {
     /// Makes a repository (version 2, which restic reads from 0.14 on) and opens it. Without the passphrase nobody
-    /// ever opens it again.
+    /// ever opens it again. If it fails, what it made in a folder is removed again; what one that was killed left there is gone
+    /// on with.
     ///
     /// # Errors
-    /// [`BackupError::RepositoryExists`]; [`BackupError::BadLocation`] for a folder in which something else lies.
+    /// [`BackupError::RepositoryExists`]; [`BackupError::BadLocation`] for a folder in which something else lies;
+    /// [`BackupError::Busy`] while another one is at it.
     pub async fn init(location: Location, passphrase: &Passphrase) -> Result<Self, BackupError> {
         let credentials = Credentials::password(passphrase.expose());
         blocking(move |_| init(Site::new(location), &credentials)).await
@@ -106,14 +110,55 @@ impl Repository {
 
 /// Makes a repository.
 pub(crate) fn init(site: Site, credentials: &Credentials) -> Result<Repository, BackupError> {
-    let failed = |error: Box<RusticError>| BackupError::of_library(&site.name, &error);
-    if let Some(folder) = &site.folder {
-        let has_others = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-        if has_others && !folder.join(FileType::Config.dirname()).exists() {
-            let reason = String::from("the folder is not empty, and what is in it is no repository");
-            return Err(BackupError::BadLocation { location: site.name, reason });
-        }
+    let Some(folder) = site.folder.clone() else { return make(site, credentials) };
+    let was_there = folder.try_exists().unwrap_or(true);
+    // Where this fails the library says why.
+    let _ = std::fs::create_dir_all(&folder);
+    let _alone = lock_folder(&folder, &site.name)?;
+    let is_repository = || folder.join(FileType::Config.dirname()).exists();
+    if is_repository() {
+        return make(site, credentials);
     }
+    let name = site.name.clone();
+    match Unfinished::find(&folder) {
+        Ok(Some(unfinished)) => unfinished
+            .remove_files()
+            .map_err(|error| BackupError::NotWritable { location: name.clone(), reason: error.to_string() })?,
+        Ok(None) => {
+            let reason = String::from("the folder is not empty, and what is in it is no repository");
+            return Err(BackupError::BadLocation { location: name, reason });
+        }
+        Err(_) => return make(site, credentials),
+    }
+    make(site, credentials).inspect_err(|_| {
+        if !is_repository()
+            && let Err(error) = remove_unfinished(&folder, was_there)
+        {
+            tracing::warn!(%error, "cannot remove what was made at {name} of a backup repository");
+        }
+    })
+}
+
+/// Removes what was made in a folder, and the folder if it was made, too.
+fn remove_unfinished(folder: &Path, was_there: bool) -> io::Result<()> {
+    let Some(unfinished) = Unfinished::find(folder)? else { return Ok(()) };
+    unfinished.remove()?;
+    if was_there { Ok(()) } else { std::fs::remove_dir(folder) }
+}
+
+/// Keeps others of ours from making a repository in the folder at the same time: each would take the other's for left behind.
+fn lock_folder(folder: &Path, name: &str) -> Result<Option<File>, BackupError> {
+    let Ok(file) = File::open(folder) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(BackupError::Busy { location: name.to_owned() }),
+        // Not every network file system has locks.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+fn make(site: Site, credentials: &Credentials) -> Result<Repository, BackupError> {
+    let failed = |error: Box<RusticError>| BackupError::of_library(&site.name, &error);
     let library = new_library(&site, &Arc::default())?;
     if library.config_id().map_err(failed)?.is_some() {
         return Err(BackupError::RepositoryExists { location: site.name });
@@ -127,6 +172,9 @@ pub(crate) fn open(site: Site, credentials: &Credentials) -> Result<Repository, 
     let failed = |error: Box<RusticError>| BackupError::of_library(&site.name, &error);
     let library = new_library(&site, &Arc::default())?;
     if library.config_id().map_err(failed)?.is_none() {
+        if site.folder.is_none() {
+            return Err(why_no_repository(&site));
+        }
         let refusal = site.folder.as_deref().and_then(|folder| std::fs::read_dir(folder).err());
         return Err(match refusal.filter(|error| error.kind() != io::ErrorKind::NotFound) {
             Some(error) => BackupError::NotWritable { location: site.name, reason: error.to_string() },
@@ -135,6 +183,27 @@ pub(crate) fn open(site: Site, credentials: &Credentials) -> Result<Repository, 
     }
     let opened = library.open(credentials).map_err(failed)?;
     Ok(Repository::new(site, opened.key()))
+}
+
+/// What a place that is no folder says when asked for the file that every repository has. Some answer "there is none" to
+/// whatever goes wrong when they are only asked whether it is there.
+fn why_no_repository(site: &Site) -> BackupError {
+    let asked = (site.storage)().map(|storage| storage.read_full(FileType::Config, &Id::default()));
+    match asked {
+        Err(error) => error,
+        Ok(Err(error)) => match BackupError::of_library(&site.name, &error) {
+            BackupError::Storage { reason, .. } if is_absence(&reason) => {
+                BackupError::NoRepository { location: site.name.clone() }
+            }
+            other => other,
+        },
+        Ok(Ok(_)) => BackupError::NoRepository { location: site.name.clone() },
+    }
+}
+
+fn is_absence(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    ["404", "not found", "notfound", "nosuchkey"].iter().any(|word| reason.contains(word))
 }
 
 fn new_library(site: &Site, ledger: &Arc<Ledger>) -> Result<Library<()>, BackupError> {
@@ -162,7 +231,8 @@ impl Repository {
 /// While it lives nobody else writes.
 pub(crate) struct Writing {
     _here: tokio::sync::OwnedMutexGuard<()>,
-    _elsewhere: Option<File>,
+    /// The lock, where there is one.
+    elsewhere: Option<File>,
 }
 
 impl Inner {
@@ -208,7 +278,7 @@ impl Inner {
         let busy = || BackupError::Busy { location: self.name.clone() };
         let here = Arc::clone(&self.writing).try_lock_owned().map_err(|_| busy())?;
         let Some(folder) = &self.site.folder else {
-            return Ok(Writing { _here: here, _elsewhere: None });
+            return Ok(Writing { _here: here, elsewhere: None });
         };
         // The lock is on a file that is there anyway: others than ours have no name in a repository.
         let file = match File::open(folder.join(FileType::Config.dirname())) {
@@ -221,10 +291,24 @@ impl Inner {
             }
         };
         match file.try_lock() {
-            Ok(()) => Ok(Writing { _here: here, _elsewhere: Some(file) }),
+            Ok(()) => Ok(Writing { _here: here, elsewhere: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(busy()),
             // Not every network file system has locks; one run at a time in this process is still ours to see to.
-            Err(TryLockError::Error(_)) => Ok(Writing { _here: here, _elsewhere: None }),
+            Err(TryLockError::Error(_)) => Ok(Writing { _here: here, elsewhere: None }),
+        }
+    }
+
+    /// Removes what a run that was killed left behind. Failing to do so harms nothing but the space.
+    pub(crate) fn remove_leftovers(&self, writing: &Writing) {
+        let Some(folder) = &self.site.folder else { return };
+        let age = if writing.elsewhere.is_some() { leftovers::AGE } else { leftovers::AGE_UNLOCKED };
+        match leftovers::remove(folder, age) {
+            Ok(removed) if removed.files > 0 => {
+                let (files, bytes) = (removed.files, removed.bytes);
+                tracing::info!(files, bytes, "removed half-written files that a backup which was killed left behind");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "cannot remove what a backup that was killed left behind"),
         }
     }
 }

@@ -15,7 +15,7 @@ mod mailbox;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use postrider_store::{AccountId, MailboxId, Store, UidSet, UidValidity};
+use postrider_store::{AccountId, MailboxId, SEPARATOR, Store, UidSet, UidValidity};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -42,6 +42,20 @@ pub enum RestoreSelection {
         /// Which.
         uids: UidSet,
     },
+}
+
+impl RestoreSelection {
+    /// Whether a mailbox of this name, or messages in it, are restored.
+    pub fn takes(&self, name: &str) -> bool {
+        let is_at_or_below = |wanted: &String| {
+            name.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))
+        };
+        match self {
+            Self::Account => true,
+            Self::Mailboxes(names) => names.iter().any(is_at_or_below),
+            Self::Messages { mailbox, .. } => mailbox == name,
+        }
+    }
 }
 
 /// Where it goes.

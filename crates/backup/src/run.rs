@@ -121,7 +121,8 @@ fn run(
     observer: Arc<dyn Observer>,
 ) -> Result<RunReport, BackupError> {
     let started = Instant::now();
-    let _writing = inner.begin_writing()?;
+    let writing = inner.begin_writing()?;
+    inner.remove_leftovers(&writing);
     let ledger = Arc::new(Ledger::default());
     let library = inner.open_to_write(&ledger)?;
     let accounts = sources(&handle, &moment, accounts)?;

@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub(crate) use content::Content;
-use content::{Body, measure_notes};
+use content::{Body, Notes, measure_notes};
 use folder::Folder;
 
 /// An account to be saved.
@@ -196,12 +196,8 @@ impl Entries {
             .collect();
         let notes = measure_notes(&self.shared, source.id, &source.address)?;
         if let Some((size, hash)) = notes {
-            let notes = Content::Notes {
-                shared: Arc::clone(&self.shared),
-                account: source.id,
-                address: Arc::clone(&source.address),
-                size,
-            };
+            let (shared, address) = (Arc::clone(&self.shared), Arc::clone(&source.address));
+            let notes = Content::Notes(Notes { shared, account: source.id, address, size });
             let entry = file_entry(path.join(layout::NOTES_FILE), size, Stamp::new(&hash, 0), notes);
             steps.push((layout::NOTES_FILE.to_owned(), Step::Ready(Box::new(entry))));
         }

@@ -4,6 +4,7 @@
 mod damage;
 mod interruption;
 mod pruning;
+mod rehearsing;
 mod restoring;
 mod round_trip;
 

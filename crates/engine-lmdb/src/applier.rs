@@ -22,8 +22,9 @@ use crate::{
     shared::Shared,
 };
 
-/// Between attempts to apply what could not be applied.
+/// Between attempts to apply what could not be applied, at first and at most.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// The applier's state.
 pub(crate) struct Applier {
@@ -59,24 +60,34 @@ impl Applier {
     }
 
     fn apply_at_last(&mut self, run: &Run) -> ControlFlow<()> {
-        while let Err(error) = self.apply(run) {
-            tracing::error!(%error, "changes in the journal could not be written to LMDB");
-            if !self.shared.overlay.failed(error, RETRY_PAUSE) {
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
+        self.at_last("changes in the journal could not be written to LMDB", |applier| applier.apply(run))
     }
 
     fn sweep(&mut self, run: &Run) -> ControlFlow<()> {
         let is_dead = self.accounts.values().any(|account| account.live_bodies == 0);
-        while let Err(error) = if is_dead { self.apply(run) } else { Ok(()) } {
-            tracing::error!(%error, "empty segments could not be removed");
-            if !self.shared.overlay.failed(error, RETRY_PAUSE) {
+        self.at_last(
+            "empty segments could not be removed",
+            |applier| if is_dead { applier.apply(run) } else { Ok(()) },
+        )?;
+        self.shared.overlay.swept();
+        ControlFlow::Continue(())
+    }
+
+    /// Tries again and again, and tells of it once.
+    fn at_last(&mut self, trouble: &str, work: impl Fn(&mut Self) -> Result<(), EngineError>) -> ControlFlow<()> {
+        let mut pause = RETRY_PAUSE;
+        while let Err(error) = work(self) {
+            if pause == RETRY_PAUSE {
+                tracing::error!(%error, "{trouble}; it is tried again until they can");
+            }
+            if !self.shared.overlay.failed(error, pause) {
                 return ControlFlow::Break(());
             }
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
         }
-        self.shared.overlay.swept();
+        if pause > RETRY_PAUSE {
+            tracing::info!("LMDB could be written again");
+        }
         ControlFlow::Continue(())
     }
 
@@ -122,16 +133,28 @@ pub(crate) fn transact(
         shared.transactions.fetch_add(1, Ordering::Relaxed);
         Ok((retired, changed))
     };
-    let outcome = match attempt(accounts) {
-        // LMDB uses the pages that a transaction freed only from the next but one on.
-        Err(EngineError::Full(_)) => advance(shared).and_then(|()| attempt(accounts)),
-        outcome => outcome,
+    let (retired, changed) = loop {
+        let alone = shared.room.alone_if_full();
+        let outcome = match attempt(accounts) {
+            // LMDB uses the pages that a transaction freed only from the next but one on.
+            Err(EngineError::Full(_)) => advance(shared).and_then(|()| attempt(accounts)),
+            outcome => outcome,
+        };
+        let error = match outcome {
+            Ok(done) => break done,
+            Err(error) => error,
+        };
+        let may_lack_room = matches!(error, EngineError::Full(_) | EngineError::Io(_));
+        let has_given = may_lack_room && alone.is_none() && shared.room.give(&*shared.disk);
+        // It may have taken all the room there was. LMDB tells by and by if it cannot go on.
+        let _ = shared.environment.cut_unused();
+        match error {
+            _ if has_given => {}
+            // LMDB tells of a write that was cut short, as the last one before a full device is, as any other failure.
+            EngineError::Io(failure) if shared.room.is_full() => return Err(EngineError::Full(failure)),
+            error => return Err(error),
+        }
     };
-    let (retired, changed) = outcome.map_err(|error| match error {
-        // LMDB tells of a write that was cut short, as the last one before a full device is, as any other failure.
-        EngineError::Io(failure) if shared.environment.is_device_full() => EngineError::Full(failure),
-        error => error,
-    })?;
     for (segment, account) in changed {
         match account {
             Some(account) => drop(accounts.insert(segment, account)),

@@ -10,13 +10,14 @@ use std::sync::{
     mpsc::{Receiver, Sender},
 };
 
-use postrider_engine::{Batch, EngineError};
+use postrider_engine::{Batch, BodyWrite, EngineError};
 use tokio::sync::oneshot;
 
 use crate::{
     Shared,
     group::{self, Group, Move, Outcome},
     journal::Journal,
+    room::Room,
 };
 
 /// What the committer is asked to write.
@@ -93,14 +94,19 @@ impl Committer {
                     let _ = request.answer.send(outcome);
                 }
             }
-            // One batch may be too large for what is left, and the others not.
-            Err(EngineError::Full(_)) if group.len() > 1 => {
+            // One batch may be too large for what is left, and the others not; and what was kept may do for small ones.
+            Err(EngineError::Full(_)) if self.shared.room.give(&*self.shared.disk) || group.len() > 1 => {
                 for request in group {
                     self.write(vec![request]);
                 }
             }
             Err(error) => {
-                tracing::error!(%error, batches = group.len(), "a group of batches could not be written");
+                if self.shared.room.is_full() {
+                    // That was told once; a server is asked again and again.
+                    tracing::debug!(%error, batches = group.len(), "a group of batches could not be written");
+                } else {
+                    tracing::error!(%error, batches = group.len(), "a group of batches could not be written");
+                }
                 for request in group {
                     let _ = request.answer.send(Err(error.clone()));
                 }
@@ -111,10 +117,12 @@ impl Committer {
     /// Makes a group durable and visible.
     fn commit(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, EngineError> {
         let shared = Arc::clone(&self.shared);
+        if shared.room.is_full() && requests.iter().any(|request| has_bodies(&request.work)) {
+            shared.room.recover(&*shared.disk);
+        }
         shared.overlay.wait_for_room()?;
         let (mut group, mut outcomes) = self.decide_all(&shared, requests)?;
-        let is_refused = outcomes.iter().any(|outcome| matches!(outcome, Err(EngineError::Full(_))));
-        if is_refused && !shared.overlay.load().is_clean() {
+        if group.is_map_full && !shared.overlay.load().is_clean() {
             // Deletions that are not applied yet may make room.
             shared.overlay.flush()?;
             (group, outcomes) = self.decide_all(&shared, requests)?;
@@ -122,7 +130,9 @@ impl Committer {
         let Group { mut frame, draft, .. } = group;
         // What changes nothing may rest on a failed frame not counting, for instance a body on not being deleted by it.
         if !frame.is_empty() || self.journal.is_in_doubt() {
+            let alone = shared.room.alone_if_full();
             let written = self.journal.append(&mut frame)?;
+            drop(alone);
             shared.overlay.publish(draft.finish(written.tail, written.contents_offset));
             shared.commits.fetch_add(1, Ordering::Relaxed);
         }
@@ -144,6 +154,7 @@ impl Committer {
 
     fn decide(&mut self, work: &Work, group: &mut Group<'_>) -> Outcome {
         match work {
+            work if has_bodies(work) && self.shared.room.is_full() => Err(Room::refusal()),
             Work::Batch(batch) => group.batch(batch),
             Work::Relocate(moves) => group.relocate(moves),
             Work::Leave(segment) => {
@@ -153,6 +164,15 @@ impl Committer {
                 Ok(())
             }
         }
+    }
+}
+
+/// Whether a request takes room for bodies.
+fn has_bodies(work: &Work) -> bool {
+    match work {
+        Work::Batch(batch) => batch.bodies.iter().any(|write| matches!(write, BodyWrite::Put(..))),
+        Work::Relocate(_) => true,
+        Work::Leave(_) => false,
     }
 }
 

@@ -61,12 +61,14 @@ pub(crate) fn run(shared: &Shared, sender: &Sender<Request>) {
     while shared.wait_for_compaction() {
         let _alone = shared.compacting.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = accounts(shared).and_then(|accounts| {
-            let mut worth = accounts.into_iter().filter(|(segment, account)| {
-                is_worth_it_unasked(account, &shared.options)
-                    && shared.overlay.is_settled(*segment)
-                    && rewritten.insert(*segment)
-            });
-            worth.try_for_each(|(segment, account)| Compaction::new(shared, sender, segment, Pace::Gentle).run(account))
+            accounts.into_iter().try_for_each(|(segment, account)| {
+                let is_worth_it = is_worth_it_unasked(&account, &shared.options) && shared.overlay.is_settled(segment);
+                if is_worth_it && !rewritten.contains(&segment) {
+                    Compaction::new(shared, sender, segment, Pace::Gentle).run(account)?;
+                    rewritten.insert(segment);
+                }
+                Ok(())
+            })
         });
         match outcome {
             Ok(()) | Err(EngineError::Closed) => {}

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock                     held while the folder is in use; names the process
+//! reserve                  room for when the device is full
 //! lmdb/data.mdb, lock.mdb  records, small bodies, locations, accounts
 //! segments/*.segment       the journal, and in it the bodies
 //! ```
@@ -12,6 +13,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{Read as _, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -33,8 +35,11 @@ const KEY_FORMAT: &[u8] = b"format";
 const KEY_APPLIED: &[u8] = b"applied";
 /// The databases of [`Databases`], and a few for the versions to come.
 const DATABASES_MAX: u32 = 16;
-/// What must fit on the device for it not to count as full.
-const PROBE_BYTES: usize = 1 << 20;
+/// What LMDB keeps of a reader in its lock file, and how many of these its head takes at most.
+const READER_BYTES: usize = 64;
+const READERS_HEAD: usize = 16;
+/// How the number of the process stands in the lock.
+const HOLDER_BYTES: usize = 20;
 /// Map sizes are whole multiples of this, which every page size divides.
 const MAP_STEP_BYTES: u64 = 1 << 20;
 /// The map is larger than what it may be filled with: what is in the journal must always find room, and a transaction
@@ -64,6 +69,8 @@ pub(crate) struct Environment {
     pub env: Env<WithoutTls>,
     /// The databases in it.
     pub databases: Databases,
+    /// The data folder.
+    pub folder: PathBuf,
     /// Where segment files are.
     pub segment_folder: PathBuf,
     _lock: File,
@@ -81,6 +88,7 @@ impl Environment {
         for inner in [&segment_folder, &lmdb_folder] {
             fs::create_dir_all(inner).map_err(at(inner))?;
         }
+        lay_out_readers(&lmdb_folder, options.readers_max);
         let env = open_lmdb(&lmdb_folder, options)?;
         // Readers of a process that was killed would keep their pages from being reused for ever.
         let stale = env.clear_stale_readers().map_err(from_heed)?;
@@ -91,7 +99,7 @@ impl Environment {
         for made in [lmdb_folder.as_path(), &folder].into_iter().chain(folder.parent()) {
             sync_folder(made)?;
         }
-        Ok(Self { env, databases, segment_folder, _lock: lock })
+        Ok(Self { env, databases, folder, segment_folder, _lock: lock })
     }
 
     /// A read transaction on the newest committed state.
@@ -99,12 +107,18 @@ impl Environment {
         self.env.read_txn().map_err(from_heed)
     }
 
-    /// Whether the device has no room left, found out by trying.
-    pub fn is_device_full(&self) -> bool {
-        let path = self.env.path().join("probe");
-        let written = fs::write(&path, vec![0xff; PROBE_BYTES]).and_then(|()| File::open(&path)?.sync_all());
-        let _ = fs::remove_file(&path);
-        matches!(written.map_err(at(&path)), Err(EngineError::Full(_)))
+    /// Cuts off what a transaction that failed had written behind the last page in use, which would keep its room.
+    pub fn cut_unused(&self) -> Result<(), EngineError> {
+        // Keeps others from writing, and is refused if LMDB does not know whether its last commit came through.
+        let txn = self.env.write_txn().map_err(from_heed)?;
+        let path = self.env.path().join("data.mdb");
+        let page_bytes = u64::from(self.databases.meta.stat(&txn).map_err(from_heed)?.page_size);
+        let used = (self.env.info().last_page_number as u64 + 1) * page_bytes;
+        let file = File::options().write(true).open(&path).map_err(at(&path))?;
+        if file.metadata().map_err(at(&path))?.len() > used {
+            file.set_len(used).map_err(at(&path))?;
+        }
+        Ok(())
     }
 
     /// The accounts of all segments. A damaged one stands as if all were live, so that compaction lets it be.
@@ -160,7 +174,7 @@ fn lock(path: &Path) -> Result<File, EngineError> {
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             // The holder's number is a help for people, no more: whatever can be read of it will do.
-            let _ = file.take(20).read_to_string(&mut holder);
+            let _ = file.take(HOLDER_BYTES as u64).read_to_string(&mut holder);
             let holder = holder.trim();
             return Err(EngineError::InUse(format!(
                 "{}: the data folder is in use by process {holder}",
@@ -169,8 +183,29 @@ fn lock(path: &Path) -> Result<File, EngineError> {
         }
         Err(TryLockError::Error(error)) => return Err(at(path)(error)),
     }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(at(path))?;
+    // Over what is there, which takes no room; and on a full device it goes without.
+    let holder = format!("{:<width$}\n", std::process::id(), width = HOLDER_BYTES - 1);
+    if let Err(error) = file.write_all(holder.as_bytes()) {
+        tracing::debug!(%error, "the lock does not name its process");
+    }
     Ok(file)
+}
+
+/// Lays out LMDB's list of readers, which it would make with holes and write to through memory: on a full device a
+/// write into a hole ends the process.
+fn lay_out_readers(lmdb_folder: &Path, readers_max: u32) {
+    let path = lmdb_folder.join("lock.mdb");
+    let length = (readers_max as usize).saturating_add(READERS_HEAD).saturating_mul(READER_BYTES);
+    let is_whole = fs::metadata(&path)
+        .is_ok_and(|found| found.len() >= length as u64 && found.blocks().saturating_mul(512) >= found.len());
+    if is_whole {
+        return;
+    }
+    // The folder's lock is held, so nobody is in the list.
+    let outcome = File::options().write(true).create(true).truncate(false).open(&path);
+    if let Err(error) = outcome.and_then(|mut file| file.write_all(&vec![0; length])) {
+        tracing::debug!(%error, "LMDB's list of readers could not be laid out");
+    }
 }
 
 fn open_lmdb(folder: &Path, options: &LmdbOptions) -> Result<Env<WithoutTls>, EngineError> {
@@ -183,7 +218,8 @@ fn open_lmdb(folder: &Path, options: &LmdbOptions) -> Result<Env<WithoutTls>, En
     open.map_size(map_bytes).max_readers(options.readers_max).max_dbs(DATABASES_MAX);
     // SAFETY: the map is undefined behaviour if its file changes under it other than by LMDB. The folder's lock,
     // which is held by now, keeps other engines out; no flag is set that turns LMDB's own locking off; the file
-    // system is no network file system; and nothing else writes to a file of this name.
+    // system is no network file system; and nothing else writes to a file of this name. `cut_unused` makes it shorter,
+    // but not by a page that any state in LMDB can name.
     #[allow(unsafe_code, reason = "a memory map of a file cannot be opened safely; see SAFETY")]
     let opened = unsafe { open.open(folder) };
     opened.map_err(|error| match error {

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use postrider_engine::KeyRange;
 
 use crate::{
+    checksum::Checksum,
     layout::{self, Fields},
     segment_file::SegmentHeader,
 };
@@ -175,8 +176,7 @@ impl FrameBuilder {
 }
 
 fn sum(header: &SegmentHeader, head: &[u8], operations: &[u8]) -> u32 {
-    let salted = crc32c::crc32c(&header.salt.to_be_bytes());
-    crc32c::crc32c_append(crc32c::crc32c_append(salted, head), operations)
+    Checksum::new().and(&header.salt.to_be_bytes()).and(head).and(operations).finish()
 }
 
 /// A frame found in a file; the contents of its bodies are not read.
@@ -224,7 +224,7 @@ impl Frame {
         let mut buffer = Vec::new();
         for operation in self.operations() {
             let Operation::PutBody(key, body) = operation else { continue };
-            let mut sum = crc32c::crc32c(key);
+            let mut sum = Checksum::new().and(key);
             let mut done = 0;
             while done < body.length {
                 let length = READ_BYTES.min(body.length - done);
@@ -232,10 +232,10 @@ impl Frame {
                 if !read_exact(file, &mut buffer, self.contents_offset + body.offset + done)? {
                     return Ok(false);
                 }
-                sum = crc32c::crc32c_append(sum, &buffer);
+                sum.update(&buffer);
                 done += length;
             }
-            if sum != body.checksum {
+            if sum.finish() != body.checksum {
                 return Ok(false);
             }
         }

@@ -36,6 +36,8 @@ pub(crate) struct Group<'a> {
     view: View<'a>,
     /// Bytes that LMDB's map has room for.
     map_room: u64,
+    /// Whether something was refused for want of that.
+    pub is_map_full: bool,
     /// What will be written.
     pub frame: FrameBuilder,
     /// What will be visible.
@@ -47,7 +49,7 @@ impl<'a> Group<'a> {
     pub fn new(shared: &'a Shared) -> Result<Self, EngineError> {
         let view = View::now(shared)?;
         let map_room = shared.overlay.map_room();
-        Ok(Self { shared, view, map_room, frame: FrameBuilder::new(), draft: DraftRun::default() })
+        Ok(Self { shared, view, map_room, is_map_full: false, frame: FrameBuilder::new(), draft: DraftRun::default() })
     }
 
     /// Adds a batch whose keys have been checked.
@@ -92,7 +94,10 @@ impl<'a> Group<'a> {
         match self.map_room.checked_sub(cost) {
             Some(left) => self.map_room = left,
             None if cost == 0 => {}
-            None => return Err(EngineError::Full("LMDB's file has reached its bound; raise map_bytes_max".to_owned())),
+            None => {
+                self.is_map_full = true;
+                return Err(EngineError::Full("LMDB's file has reached its bound; raise map_bytes_max".to_owned()));
+            }
         }
         Ok(())
     }

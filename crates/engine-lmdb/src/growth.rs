@@ -26,6 +26,7 @@ use std::{
 use crate::{
     disk::{self, Disk},
     segment_file::HEADER_BYTES,
+    shared::Shared,
 };
 
 /// Zeros written and synced at one time. A sync of the journal waits for those that are under way.
@@ -41,6 +42,8 @@ pub(crate) enum Chore {
     Grow(Arc<Zone>),
     /// To cut a file that takes no more frames to this length.
     Trim(Arc<Zone>, u64),
+    /// To see to the reserve for when the device is full.
+    KeepRoom,
 }
 
 /// A file that is being filled.
@@ -142,11 +145,13 @@ impl Zone {
 }
 
 /// Does chores until nobody can ask for any more.
-pub(crate) fn run(disk: &dyn Disk, chores: &mpsc::Receiver<Chore>) {
+pub(crate) fn run(shared: &Shared, chores: &mpsc::Receiver<Chore>) {
+    let disk = &*shared.disk;
     while let Ok(chore) = chores.recv() {
         match chore {
             Chore::Grow(zone) => zone.grow(disk),
             Chore::Trim(zone, length) => zone.trim(disk, length),
+            Chore::KeepRoom => shared.keep_room(),
         }
     }
 }

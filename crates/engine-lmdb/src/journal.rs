@@ -96,7 +96,8 @@ impl Journal {
     }
 
     fn write(&self, open: &OpenSegment, frame: &mut FrameBuilder, sequence: u64) -> Result<(), EngineError> {
-        if open.zone.claim(open.end, open.end + frame.length()) {
+        // On a full device the zeros would take the room of frames.
+        if open.zone.claim(open.end, open.end + frame.length()) && !self.shared.room.is_full() {
             // If the thread is gone, the file grows with each write; that is slower, no more.
             let _ = self.chores.send(Chore::Grow(Arc::clone(&open.zone)));
         }
@@ -113,6 +114,7 @@ impl Journal {
         self.next_number += 1;
         let (segment, [file, second]) = self.shared.segments.create(&header, &*self.shared.disk)?;
         self.shared.overlay.begin_segment(header.number, segment);
+        let _ = self.chores.send(Chore::KeepRoom);
         let options = &self.shared.options;
         let zone = Arc::new(Zone::new(second, options.segment_bytes, options.growth_bytes_max));
         Ok(OpenSegment { header, file, zone, end: HEADER_BYTES })

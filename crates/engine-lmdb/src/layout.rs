@@ -15,7 +15,11 @@
 
 use postrider_engine::{EngineError, KEY_BYTES_MAX};
 
-use crate::{run::Position, segment_file::HEADER_BYTES};
+use crate::{
+    checksum::{self, Checksum},
+    run::Position,
+    segment_file::HEADER_BYTES,
+};
 
 /// The version of the store's layout, counted up with every change that an older program would misread.
 pub(crate) const FORMAT: u64 = 2;
@@ -61,24 +65,20 @@ pub(crate) struct SegmentAccount {
 
 /// The checksum of a key and what is stored under it.
 pub(crate) fn checksum(key: &[u8], value: &[u8]) -> u32 {
-    // Summing takes eight aligned bytes at a time and single ones before and after. So it is quicker to put the small
-    // pieces together first.
-    let mut joined = Joined([0; JOINED_BYTES]);
+    // One piece is summed quicker than two: small ones are put together first.
+    let mut joined = [0; JOINED_BYTES];
     let length = key.len() + value.len();
-    if let Some(all) = joined.0.get_mut(..length) {
+    if let Some(all) = joined.get_mut(..length) {
         let (front, back) = all.split_at_mut(key.len());
         front.copy_from_slice(key);
         back.copy_from_slice(value);
-        return crc32c::crc32c(all);
+        return checksum::of(all);
     }
-    crc32c::crc32c_append(crc32c::crc32c(key), value)
+    Checksum::new().and(key).and(value).finish()
 }
 
 /// Keys and values up to this many bytes together are put together to be summed.
 const JOINED_BYTES: usize = 256;
-
-#[repr(align(8))]
-struct Joined([u8; JOINED_BYTES]);
 
 /// Refuses a key outside the bounds of every engine.
 pub(crate) fn check_key(key: &[u8]) -> Result<(), EngineError> {

@@ -32,6 +32,10 @@
 //! the overlay is kept, served, and applied later; it is in the journal already. Commits are refused when the overlay
 //! is full.
 //!
+//! On a device that is full as a whole a reserve is given back, from which changes of records and deletions are written;
+//! bodies are refused until there is room for it again (`room`). Opening needs no room: what cannot be replayed into LMDB
+//! stays in the overlay.
+//!
 //! What the engine deliberately does not do: `WRITEMAP` and `NOSYNC`, which trade safety of what was acknowledged for
 //! speed; holes punched into files, which cost more than they win; more than one process on a folder; and anything of
 //! mail.
@@ -41,6 +45,7 @@
 mod applier;
 mod apply;
 mod bodies;
+mod checksum;
 mod committer;
 mod compact;
 mod copy;
@@ -59,6 +64,7 @@ mod options;
 mod overlay;
 mod read;
 mod replay;
+mod room;
 mod run;
 mod segment_file;
 mod segments;
@@ -127,9 +133,10 @@ impl LmdbEngine {
     }
 
     fn open_on(folder: &Path, options: LmdbOptions, disk: Arc<dyn Disk>) -> Result<Arc<Self>, EngineError> {
-        let Opened { shared, accounts, tail, next_segment } = open::open(folder, options, Arc::clone(&disk))?;
+        let Opened { shared, accounts, tail, next_segment } = open::open(folder, options, disk)?;
         let (chores, asked) = mpsc::channel();
-        let growth = spawn("postrider-growth", move || growth::run(&*disk, &asked))?;
+        let growing = Arc::clone(&shared);
+        let growth = spawn("postrider-growth", move || growth::run(&growing, &asked))?;
         let applier = Applier::new(Arc::clone(&shared), accounts);
         let journal = Journal::new(Arc::clone(&shared), chores, next_segment, tail.sequence);
         let committer = Committer::new(Arc::clone(&shared), journal);

@@ -1,6 +1,9 @@
 //! Opening: LMDB first, then what the journal has behind it, then the folder is made to hold nothing else.
+//!
+//! None of it needs room on the device. What LMDB has no room for stays in the overlay, as it would have without the
+//! opening.
 
-use std::{fs::File, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs::File, path::Path, sync::Arc};
 
 use postrider_engine::EngineError;
 
@@ -11,13 +14,13 @@ use crate::{
     environment::Environment,
     error::{at, from_io},
     overlay::Overlay,
-    replay,
+    replay::{self, Replayed},
     run::Position,
     segments::{SegmentTable, Segments},
     shared::Shared,
 };
 
-/// A store with everything in LMDB, and no thread yet.
+/// A store with everything in LMDB, or in the overlay if the device is full, and no thread yet.
 pub(crate) struct Opened {
     /// What will be shared.
     pub shared: Arc<Shared>,
@@ -37,37 +40,42 @@ pub(crate) fn open(folder: &Path, options: LmdbOptions, disk: Arc<dyn Disk>) -> 
     let applied = environment.applied(&txn)?;
     let mut accounts: Accounts = environment.accounts(&txn)?.into_iter().collect();
     drop(txn);
-    let overlay = Overlay::new(&options, SegmentTable::new(), applied, 0);
+    let overlay = Overlay::new(&options, SegmentTable::new(), [applied; 2], Vec::new(), 0);
     let mut shared = Shared::new(environment, segments, overlay, disk, options);
-    let tail = replay::replay(&shared, applied, &mut accounts)?;
+    let Replayed { tail, put_off } = replay::replay(&shared, applied, &mut accounts)?;
     let found = shared.segments.found()?;
-    clean(&shared, &found, applied, &accounts)?;
+    // Where the frames end, of each segment that has something.
+    let mut ends: BTreeMap<u64, u64> = accounts.iter().map(|(number, account)| (*number, account.end)).collect();
+    ends.extend(put_off.iter().flat_map(|run| run.ends.iter().map(|(number, end)| (*number, *end))));
+    clean(&shared, &found, applied, &ends)?;
     let txn = shared.environment.read()?;
     let used = shared.environment.map_used(&txn)?;
+    let applied = shared.environment.applied(&txn)?;
     drop(txn);
-    let table = shared.segments.table(accounts.keys().copied());
-    shared.overlay = Overlay::new(&shared.options, table, tail, used);
+    let table = shared.segments.table(ends.keys().copied());
+    shared.overlay = Overlay::new(&shared.options, table, [applied, tail], put_off, used);
+    shared.keep_room();
     let last = found.last().copied().max(accounts.keys().next_back().copied()).unwrap_or_default();
     let next_segment = last.max(tail.segment) + 1;
     Ok(Opened { shared: Arc::new(shared), accounts, tail, next_segment })
 }
 
 /// Removes segments that hold nothing, and cuts off what follows the last frame of those that were being written.
-fn clean(shared: &Shared, found: &[u64], applied: Position, accounts: &Accounts) -> Result<(), EngineError> {
+fn clean(shared: &Shared, found: &[u64], applied: Position, ends: &BTreeMap<u64, u64>) -> Result<(), EngineError> {
     for number in found {
-        let Some(account) = accounts.get(number) else {
+        let Some(end) = ends.get(number).copied() else {
             shared.segments.remove(*number)?;
             continue;
         };
         // A damaged account does not tell where the last frame ends.
-        if *number < applied.segment || account.end == 0 {
+        if *number < applied.segment || end == 0 {
             continue;
         }
         let path = shared.segments.path(*number);
         let file = File::options().write(true).open(&path).map_err(at(&path))?;
         let failed = |error| from_io(path.display(), error);
-        if file.metadata().map_err(failed)?.len() > account.end {
-            file.set_len(account.end).map_err(failed)?;
+        if file.metadata().map_err(failed)?.len() > end {
+            file.set_len(end).map_err(failed)?;
         }
     }
     Ok(())

@@ -14,6 +14,12 @@ pub struct LmdbOptions {
     pub segment_bytes: u64,
     /// Zeros are laid out ahead of the journal in steps of at most this many bytes; 0 turns that off. Default 4 MiB.
     pub growth_bytes_max: u64,
+    /// Room that is kept for when the device is full, so that small changes and deletions can be written then: a
+    /// sixty-fourth of the store, 256 KiB at least, but not more than this many bytes. Default 16 MiB.
+    pub reserve_bytes_max: u64,
+    /// On a full device it is looked whether there is room again when something comes, but not before so many milliseconds
+    /// have passed since the last time. Default 100.
+    pub reserve_retry_milliseconds: u64,
     /// Segment files kept open for reading. Default 256.
     pub segment_files_max: usize,
     /// Batches that wait are written in one frame up to this many bytes of keys, values and bodies; a larger batch gets
@@ -31,7 +37,8 @@ pub struct LmdbOptions {
     pub body_read_bytes_max: u64,
     /// Bodies lie near one another if no more than this many bytes lie between them. Default 64 KiB.
     pub body_read_gap_bytes_max: u64,
-    /// Compaction rewrites a segment of whose bytes fewer than this percentage are live. Default 50.
+    /// Compaction rewrites a segment of whose bytes fewer than this percentage are live. Of a segment of small mail about
+    /// half are live when it is new, because records go through it, too. Default 60.
     pub compact_live_percent: u8,
     /// Compaction moves bodies in frames of about this many bytes. Default 4 MiB.
     pub compact_frame_bytes: usize,
@@ -55,6 +62,8 @@ impl Default for LmdbOptions {
             inline_body_bytes_max: 1 << 10,
             segment_bytes: 128 << 20,
             growth_bytes_max: 4 << 20,
+            reserve_bytes_max: 16 << 20,
+            reserve_retry_milliseconds: 100,
             segment_files_max: 256,
             frame_bytes_max: 64 << 20,
             frame_operations_max: 100_000,
@@ -63,7 +72,7 @@ impl Default for LmdbOptions {
             overlay_bytes_max: 32 << 20,
             body_read_bytes_max: 1 << 20,
             body_read_gap_bytes_max: 64 << 10,
-            compact_live_percent: 50,
+            compact_live_percent: 60,
             compact_frame_bytes: 4 << 20,
             compact_dead_bytes_min: 8 << 20,
             compact_idle_milliseconds: 20,

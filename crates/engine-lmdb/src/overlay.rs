@@ -139,9 +139,15 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
-    /// An overlay with nothing in it, over an LMDB that has everything up to `applied`.
-    pub fn new(options: &LmdbOptions, table: SegmentTable, applied: Position, map_used: u64) -> Self {
-        let state = State { runs: Vec::new(), sealed: 0, table: Arc::new(table), committed: applied };
+    /// An overlay over an LMDB that has everything up to `applied`, with what follows that, up to `committed`.
+    pub fn new(
+        options: &LmdbOptions,
+        table: SegmentTable,
+        [applied, committed]: [Position; 2],
+        runs: Vec<Arc<Run>>,
+        map_used: u64,
+    ) -> Self {
+        let state = State { runs, sealed: 0, table: Arc::new(table), committed };
         Self {
             state: ArcSwap::from_pointee(state),
             control: Mutex::new(Control { applied: applied.sequence, map_used, ..Control::default() }),

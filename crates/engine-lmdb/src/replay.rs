@@ -4,8 +4,11 @@
 //! not sound: a torn one, or what lies behind the journal's end. Each segment before it must reach up to the number
 //! with which the next begins; if it does not, something that was acknowledged is damaged, and the store is not opened,
 //! because what comes after may build on it. Frames from that number on are void (see [`journal`](crate::journal)).
+//!
+//! Where LMDB has no room for more, what is left is put off: it goes into the overlay, where it was before, and the
+//! applier writes it when there is room.
 
-use std::fs::File;
+use std::{fs::File, sync::Arc};
 
 use postrider_engine::EngineError;
 
@@ -14,6 +17,7 @@ use crate::{
     apply::Accounts,
     error::from_io,
     frame::Frame,
+    room::Room,
     run::{self, DraftRun, Position, Run},
     segment_file::{HEADER_BYTES, SegmentHeader},
 };
@@ -24,21 +28,29 @@ struct Candidate {
     file: File,
 }
 
-/// Applies what is not in LMDB yet. Answers the end of the last frame.
-pub(crate) fn replay(shared: &Shared, applied: Position, accounts: &mut Accounts) -> Result<Position, EngineError> {
+/// What was replayed.
+pub(crate) struct Replayed {
+    /// The end of the last frame.
+    pub tail: Position,
+    /// What LMDB had no room for, the oldest first.
+    pub put_off: Vec<Arc<Run>>,
+}
+
+/// Applies what is not in LMDB yet.
+pub(crate) fn replay(shared: &Shared, applied: Position, accounts: &mut Accounts) -> Result<Replayed, EngineError> {
     let candidates = candidates(shared, applied)?;
-    let mut replay = Replay { shared, accounts, tail: applied, runs: Vec::new() };
+    let mut replay = Replay { shared, accounts, tail: applied, runs: Vec::new(), is_putting_off: false };
     let mut ends = candidates.iter().skip(1).map(|next| Some(next.header.first_sequence)).chain([None]);
     for candidate in &candidates {
         replay.segment(candidate, ends.next().flatten())?;
     }
     replay.flush()?;
-    let tail = replay.tail;
+    let (tail, put_off) = (replay.tail, replay.runs);
     if tail != applied {
         let frames = tail.sequence - applied.sequence;
-        tracing::info!(frames, "replayed what the journal had and LMDB had not");
+        tracing::info!(frames, is_put_off = !put_off.is_empty(), "replayed what the journal had and LMDB had not");
     }
-    Ok(tail)
+    Ok(Replayed { tail, put_off })
 }
 
 /// The segments, in order, from the applied one on.
@@ -65,7 +77,9 @@ struct Replay<'a> {
     /// The end of the last frame that was taken.
     tail: Position,
     /// What was taken and not yet applied.
-    runs: Vec<std::sync::Arc<Run>>,
+    runs: Vec<Arc<Run>>,
+    /// LMDB has no room.
+    is_putting_off: bool,
 }
 
 impl Replay<'_> {
@@ -98,14 +112,30 @@ impl Replay<'_> {
         frame.operations().for_each(|operation| draft.apply(&operation));
         self.tail = Position { segment, end: frame.end, sequence: frame.sequence };
         run::push(&mut self.runs, 0, draft.finish(self.tail, frame.contents_offset));
-        let memory: usize = self.runs.iter().map(|run| run.cost.memory).sum();
-        if memory >= self.shared.options.apply_bytes { self.flush() } else { Ok(()) }
+        let (memory, options) = (self.memory(), &self.shared.options);
+        if self.is_putting_off {
+            // Only the journal of a copy can have more than an overlay and a frame, and that was just made.
+            let memory_max = options.overlay_bytes_max.saturating_add(options.frame_bytes_max).saturating_mul(2);
+            return if memory > memory_max { Err(Room::refusal()) } else { Ok(()) };
+        }
+        if memory >= options.apply_bytes { self.flush() } else { Ok(()) }
+    }
+
+    fn memory(&self) -> usize {
+        self.runs.iter().map(|run| run.cost.memory).sum()
     }
 
     fn flush(&mut self) -> Result<(), EngineError> {
-        for run in std::mem::take(&mut self.runs) {
-            applier::transact(self.shared, &run, self.accounts, |_| false)?;
+        let shared = self.shared;
+        let mut done = 0;
+        while let Some(run) = self.runs.get(done).filter(|_| !self.is_putting_off) {
+            match applier::transact(shared, run, self.accounts, |_| false) {
+                Ok(_) => done += 1,
+                Err(EngineError::Full(_)) => self.is_putting_off = true,
+                Err(error) => return Err(error),
+            }
         }
+        self.runs.drain(..done);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use std::{
     os::unix::fs::FileExt as _,
 };
 
-use crate::layout::Fields;
+use crate::{checksum, layout::Fields};
 
 const MAGIC: &[u8; 8] = b"postseg\n";
 const VERSION: u64 = 2;
@@ -53,7 +53,7 @@ impl SegmentHeader {
         for number in [self.number, self.first_sequence, self.salt] {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
-        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_be_bytes());
+        bytes.extend_from_slice(&checksum::of(&bytes).to_be_bytes());
         bytes
     }
 
@@ -75,7 +75,7 @@ impl SegmentHeader {
         }
         let header =
             Self { number: fields.number::<8>()?, first_sequence: fields.number::<8>()?, salt: fields.number::<8>()? };
-        (fields.number::<4>()? == u64::from(crc32c::crc32c(summed))).then_some(header)
+        (fields.number::<4>()? == u64::from(checksum::of(summed))).then_some(header)
     }
 }
 

@@ -13,7 +13,7 @@ use postrider_engine::{EngineError, EngineStatistics};
 
 use crate::{
     LmdbOptions, disk::Disk, environment::Environment, error::from_heed, layout::SegmentAccount, overlay::Overlay,
-    segments::Segments, view::View,
+    room::Room, segments::Segments, view::View,
 };
 
 /// What the engine, its threads and its snapshots share.
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub segments: Segments,
     /// LMDB.
     pub environment: Environment,
+    /// What is done about a full device.
+    pub room: Room,
     /// How the journal's files are written.
     pub disk: Arc<dyn Disk>,
     /// What the operator has set.
@@ -62,9 +64,11 @@ impl Shared {
         disk: Arc<dyn Disk>,
         options: LmdbOptions,
     ) -> Self {
+        let room = Room::new(&environment.folder, &options);
         Self {
             overlay,
             segments,
+            room,
             environment,
             disk,
             options,
@@ -127,6 +131,14 @@ impl Shared {
                 return Ok(());
             }
             wanted = self.signal.wait_timeout(wanted, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Lays out the reserve that a store of this size should have.
+    pub fn keep_room(&self) {
+        match self.statistics() {
+            Ok(statistics) => self.room.keep(&*self.disk, statistics.bytes_on_disk),
+            Err(error) => tracing::warn!(%error, "the size of the store could not be found out"),
         }
     }
 

@@ -12,6 +12,7 @@ use postrider_engine::EngineError;
 
 use crate::{
     Shared, bodies,
+    checksum::Checksum,
     environment::Table,
     error::from_heed,
     layout::{self, Fields, Location, SegmentAccount, StoredBody},
@@ -103,16 +104,16 @@ impl<'a> Verification<'a> {
 
     fn body_in_segment(&mut self, view: &View<'_>, key: &[u8], location: Location) -> Result<(), EngineError> {
         self.shared.check_open()?;
-        let mut sum = crc32c::crc32c(key);
+        let mut sum = Checksum::new().and(key);
         let mut start = 0;
         while start < location.length {
             let length = (READ_BYTES as u64).min(location.length - start);
             self.buffer.resize(usize::try_from(length).unwrap_or(READ_BYTES), 0);
             bodies::read_at(self.shared, &view.state.table, key, location, start, &mut self.buffer)?;
-            sum = crc32c::crc32c_append(sum, &self.buffer);
+            sum.update(&self.buffer);
             start += length;
         }
-        if sum == location.checksum { Ok(()) } else { Err(layout::damaged("body", key)) }
+        if sum.finish() == location.checksum { Ok(()) } else { Err(layout::damaged("body", key)) }
     }
 
     /// Compares the accounts with what was counted.

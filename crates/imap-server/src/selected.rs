@@ -340,7 +340,7 @@ pub(crate) fn stored_flags(flags: &[Flag]) -> Result<Vec<postrider_store::Flag>,
 
 /// What the newest mailbox shows, or the end of the session if it was deleted under it.
 pub(crate) async fn newest(account: &postrider_store::Account, id: MailboxId) -> Result<Arc<Mailbox>, Failure> {
-    match account.mailbox(id).await {
+    match account.mailbox_outline(id).await {
         Err(postrider_store::StoreError::NoMailbox) => Err(Failure::Bye("The selected mailbox was deleted".to_owned())),
         other => Ok(other?),
     }

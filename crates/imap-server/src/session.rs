@@ -182,6 +182,10 @@ impl<S: Stream> Session<S> {
                 Err(_) => other,
             },
         };
+        // Rows are read when a command looks at them; what was told without those that cannot be read must not stand.
+        if self.selected.as_ref().is_some_and(|selected| selected.known.failure().is_some()) {
+            return Err(End::Bye("Some messages of the selected mailbox cannot be read".to_owned()));
+        }
         match result {
             Ok(answer) => {
                 self.status(Some(tag), answer.status, answer.code.as_ref(), &answer.text);

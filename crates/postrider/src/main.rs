@@ -1,10 +1,10 @@
-//! Mail for people who want to own theirs: server, mail program's engine and safe in one binary.
+//! Mail for people who want to own theirs: server, fetcher and safe in one binary.
 //!
 //! This crate wires the others together and holds no mail logic: the command line (one file for each
 //! subcommand), the configuration, the control socket, the demo. Nothing below it is global; what a part needs, it is handed here.
 //!
-//! Exit status: 0 when it is done, 1 when `check` found faults or `import` or `pull` could not take every message,
-//! 2 when it could not be done.
+//! Exit status: 0 when it is done; 1 when it is done but not all is well: `check` or `backup verify` found faults, `import`, `pull`,
+//! `migrate` or `backup restore` could not take every message, `backup status` says that a backup is late; 2 when it could not be done.
 
 mod advice;
 mod backup;

@@ -188,13 +188,38 @@ fn everything_comes_back_down_to_uids_after_the_store_is_lost() {
     safe.fill("bob", 4, 6);
     safe.backup(&["init"]).run().success();
     safe.backup(&["run", "--verify"]).run().success();
-    safe.backup(&["verify", "--rehearse"]).run().success();
+    let rehearsed = |safe: &Safe| {
+        let answer = safe.json(&["verify", "--rehearse"])["living"][0].clone();
+        ["accounts", "messages", "came", "gone", "flags_changed"].map(|name| answer[name].as_u64().unwrap())
+    };
+    assert_eq!(rehearsed(&safe), [2, 5 * (28 + 4), 0, 0, 0]);
+    let mut client = safe.client("bob");
+    assert_eq!(client.append("Trash", "", &["Subject: late\r\n\r\n"]).unwrap().status, "OK");
+    client.ok("SELECT Trash");
+    client.ok("UID STORE 1 +FLAGS.SILENT (\\Flagged)");
+    client.ok("UID STORE 3 +FLAGS.SILENT (\\Deleted)");
+    client.ok("UID EXPUNGE 3");
+    assert_eq!(rehearsed(&safe), [2, 5 * (28 + 4) - 1, 1, 1, 1]);
+    safe.backup(&["run", "--verify"]).run().success();
+    assert_eq!(safe.json(&["verify", "--all", "--rehearse"])["living"].as_array().unwrap().len(), 2);
     let before = ["alice", "bob"].map(|local| safe.view(local));
     safe.server.stop();
     fs::remove_dir_all(safe.server.data_folder("alice").join("store")).unwrap();
     safe.server.start_again();
     let dry = safe.json(&["restore", "--everything", "--dry-run"]);
     assert_eq!(dry["messages"], 5 * (28 + 4), "{dry}");
+    // Of an account that is not there yet, too, only what was asked for counts: mailboxes below one, and single messages.
+    let address = safe.server.account("alice").address.clone();
+    let dry_run = |more: &[&str]| {
+        let arguments = [&["restore", "--dry-run", "--account", &address, "--mailbox"], more].concat();
+        let answer = safe.json(&arguments);
+        (answer["messages"].as_u64().unwrap(), answer["mailboxes_made"].as_u64().unwrap())
+    };
+    assert_eq!(dry_run(&["Work"]), (28 + 28, 2));
+    assert_eq!(dry_run(&["inbox", "--uid", "1", "--uid", "3", "--uid", "999"]), (2, 1));
+    safe.backup(&["restore", "--account", &address, "--mailbox", "Nowhere"]).run().failure();
+    let told = safe.backup(&["verify", "--rehearse"]).run().success();
+    assert!(told.stdout.contains("no living store"), "a mistyped mailbox makes no account: {}", told.said());
     let restored = safe.json(&["restore", "--everything"]);
     assert_eq!(restored["messages"], 5 * (28 + 4), "{restored}");
     assert_eq!(["alice", "bob"].map(|local| safe.view(local)), before);

@@ -221,7 +221,7 @@ fn administer(place: &Place) {
     place.run(&["account", "remove", "bob@example.org"]).ok();
     place.run(&["account", "remove", "bob@example.org"]).fails("there is no account", "postrider account list");
     assert_eq!(place.run(&["account", "list"]).ok(), "alice@example.org\n");
-    assert!(place.run(&["check"]).ok().contains("checked 1 accounts"));
+    assert!(place.run(&["check"]).ok().contains("checked 1 account, "));
     assert_eq!(place.run(&["compact"]).ok(), "done\n");
 }
 

@@ -15,18 +15,22 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
-use postrider_testkit::{Corpus, ImapClient, Program, ServerKind, ServerUnderTest};
+use postrider_testkit::{Corpus, ImapClient, Program, ServerKind, ServerUnderTest, program::Output};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 
 const POSTRIDER: &str = env!("CARGO_BIN_EXE_postrider");
+
+/// How long something that has to come about may take.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The access token that counts now is `token-` and this number; an earlier one is refused.
 type Newest = Arc<AtomicU64>;
@@ -117,9 +121,14 @@ impl World {
         );
         let there = ServerUnderTest::start_with(ServerKind::Dovecot, POSTRIDER, &["alice"], &more);
         let here = ServerUnderTest::start_kind(ServerKind::Postrider, POSTRIDER, &["bob"]);
-        let mut client = ImapClient::login_to(there.ports().imap, there.account("alice")).unwrap();
-        assert_eq!(client.append("INBOX", "", &Corpus::new(5).messages(12, 4000)).unwrap().status, "OK");
-        Self { there, here, newest, folder }
+        let world = Self { there, here, newest, folder };
+        world.append(12, 5);
+        world
+    }
+
+    fn append(&self, count: usize, seed: u64) {
+        let mut client = ImapClient::login_to(self.there.ports().imap, self.there.account("alice")).unwrap();
+        assert_eq!(client.append("INBOX", "", &Corpus::new(seed).messages(count, 4000)).unwrap().status, "OK");
     }
 
     /// A token server with Dovecot's certificate.
@@ -159,20 +168,24 @@ impl Drop for World {
     }
 }
 
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
+/// An authorization server whose user agrees at the second asking, and that can be told to take no authorization any more.
+struct Provider {
+    port: u16,
+    revoked: Arc<AtomicBool>,
+    /// How often tokens were asked for with an authorization that counts no more.
+    refusals: Arc<AtomicU64>,
 }
 
-#[test]
-fn an_authorization_by_code_fetches_mail_from_dovecot_and_renews_its_tokens() {
-    let world = World::start();
-    let (polls, newest) = (AtomicU64::new(0), Arc::clone(&world.newest));
-    let port = world.tokens(move |target, body| {
-        let token = |number: u64, seconds: u64| {
-            let kept = format!(r#""refresh_token":"refresh-{number}","token_type":"Bearer","expires_in":{seconds}"#);
+impl Provider {
+    fn start(world: &World) -> Self {
+        let (polls, newest) = (AtomicU64::new(0), Arc::clone(&world.newest));
+        let (revoked, refusals) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (is_revoked, refused) = (Arc::clone(&revoked), Arc::clone(&refusals));
+        let token = |number: u64| {
+            let kept = format!(r#""refresh_token":"refresh-{number}","token_type":"Bearer","expires_in":3600"#);
             (200, format!(r#"{{"access_token":"token-{number}",{kept}}}"#))
         };
-        match target {
+        let port = world.tokens(move |target, body| match target {
             "/device" => (
                 200,
                 String::from(
@@ -182,26 +195,51 @@ fn an_authorization_by_code_fetches_mail_from_dovecot_and_renews_its_tokens() {
             _ if body.contains("device_code=d") && polls.fetch_add(1, Ordering::SeqCst) == 0 => {
                 (400, String::from(r#"{"error":"authorization_pending"}"#))
             }
-            _ if body.contains("device_code=d") => token(0, 3600),
+            _ if body.contains("device_code=d") => {
+                is_revoked.store(false, Ordering::SeqCst);
+                token(newest.load(Ordering::SeqCst))
+            }
+            _ if is_revoked.load(Ordering::SeqCst) => {
+                refused.fetch_add(1, Ordering::SeqCst);
+                (400, String::from(r#"{"error":"invalid_grant"}"#))
+            }
             _ => {
                 let number = newest.load(Ordering::SeqCst);
                 // Each refresh token works once.
                 let is_next = (0..=number).any(|old| body.contains(&format!("refresh_token=refresh-{old}&")));
                 assert!(is_next, "{body}");
-                token(number, 3600)
+                token(number)
             }
-        }
-    });
+        });
+        Self { port, revoked, refusals }
+    }
+
+    /// Writes the file of an authorization that the user agrees to.
+    fn authorize(&self, world: &World, file: &str) -> Output {
+        let (token, device) =
+            (format!("https://127.0.0.1:{}/token", self.port), format!("https://127.0.0.1:{}/device", self.port));
+        let certificate = world.there.certificate_file();
+        let url = format!("imaps://alice@example.test@127.0.0.1:{}", world.there.ports().imaps);
+        world
+            .run(&["authorize", &url, "--client-id", "us", "--scope", "mail", "--oauth2-file", file])
+            .args(["--token-endpoint", &token, "--device-endpoint", &device])
+            .args(["--ca-file", certificate.to_str().unwrap()])
+            .run()
+            .success()
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn an_authorization_by_code_fetches_mail_from_dovecot_and_renews_its_tokens() {
+    let world = World::start();
+    let provider = Provider::start(&world);
     let file = world.folder.join("alice.oauth2");
     let file_name = file.to_str().unwrap().to_owned();
-    let certificate = world.there.certificate_file();
-    let (token, device) = (format!("https://127.0.0.1:{port}/token"), format!("https://127.0.0.1:{port}/device"));
-    let url = format!("imaps://alice@example.test@127.0.0.1:{}", world.there.ports().imaps);
-    let said = world
-        .run(&["authorize", &url, "--client-id", "us", "--scope", "mail", "--oauth2-file", &file_name])
-        .args(["--token-endpoint", &token, "--device-endpoint", &device, "--ca-file", certificate.to_str().unwrap()])
-        .run()
-        .success();
+    let said = provider.authorize(&world, &file_name);
     assert!(said.stdout.contains("CODE-1234") && said.stdout.contains("--oauth2-file"), "{}", said.said());
     assert!(!said.said().contains("refresh-0") && !said.said().contains("token-0"));
     assert_eq!(mode(&file), 0o600);
@@ -263,4 +301,66 @@ fn a_migration_logs_in_with_a_token_on_either_side() {
     migrate("token-0", "from").success();
     assert_eq!(world.messages_here(), 12);
     migrate("token-0", "to").success();
+}
+
+#[test]
+fn a_running_server_fetches_with_an_authorization_renews_it_and_waits_when_it_is_revoked() {
+    let mut world = World::start();
+    let provider = Provider::start(&world);
+    let file = world.folder.join("alice.oauth2");
+    let file_name = file.to_str().unwrap().to_owned();
+    provider.authorize(&world, &file_name);
+    world.here.stop();
+    let certificate = world.there.certificate_file();
+    world.here.configure(&format!(
+        "\n[schedule]\nstart_within = \"0s\"\nfailure_pause = \"1s\"\n\n[[pull]]\nname = \"work\"\n\
+         url = \"imaps://alice@example.test@127.0.0.1:{}\"\ninto = \"bob@example.test\"\noauth2_file = {file:?}\n\
+         ca_file = {certificate:?}\nevery = \"1s\"\n",
+        world.there.ports().imaps
+    ));
+    world.here.start_again();
+    let told = |name: &str| {
+        let status = world.run(&["status", "--json"]).run().success().stdout;
+        let value = status.split(&format!("\"{name}\": ")).nth(1).unwrap_or_default();
+        value.split('\n').next().unwrap_or_default().trim_end_matches(',').trim_matches('"').to_owned()
+    };
+    until("the mail that was there", 12, || world.messages_here());
+
+    // The mail server does not take the token any more, though its time is not over.
+    world.newest.store(7, Ordering::SeqCst);
+    world.append(2, 6);
+    until("mail with a new token", 14, || world.messages_here());
+    assert!(fs::read_to_string(&file).unwrap().contains("refresh-7"));
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(told("failures"), "0");
+
+    provider.revoked.store(true, Ordering::SeqCst);
+    world.newest.store(8, Ordering::SeqCst);
+    world.append(3, 7);
+    until("a halt", String::from("login_refused"), || told("phase"));
+    let (runs, asked) = (told("runs").parse::<u32>().unwrap(), provider.refusals.load(Ordering::SeqCst));
+    // It looks at the file again, and does not ask the provider again.
+    until("more runs", true, || told("runs").parse::<u32>().unwrap() > runs + 2);
+    assert_eq!(provider.refusals.load(Ordering::SeqCst), asked);
+    assert_eq!(world.messages_here(), 14);
+
+    provider.authorize(&world, &file_name);
+    until("mail with a new authorization", 17, || world.messages_here());
+    until("no halt", true, || told("phase") != "login_refused");
+    let log = world.here.log();
+    assert!(!log.contains("token-") && !log.contains("refresh-"), "{log}");
+}
+
+/// Waits until something is as it should be.
+#[track_caller]
+fn until<T: PartialEq + std::fmt::Debug>(what: &str, wanted: T, mut get: impl FnMut() -> T) {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let got = get();
+        if got == wanted {
+            return;
+        }
+        assert!(Instant::now() < end, "{what}: {got:?} instead of {wanted:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -22,13 +22,3 @@ pub trait Backups: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BackupUnknown(pub String);
-
-/// There are no backups.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoBackup;
-
-impl Backups for NoBackup {
-    fn held<'a>(&'a self, _: AccountId, _: &'a [BlobHash]) -> Held<'a> {
-        Box::pin(std::future::ready(Err(BackupUnknown(String::from("no backup is configured")))))
-    }
-}

@@ -26,6 +26,7 @@ use rustls::{ClientConfig, ProtocolVersion, crypto::ring, pki_types::ServerName}
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
+    sync::Semaphore,
     time::{Sleep, sleep, timeout},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -60,6 +61,11 @@ pub struct ConnectOptions {
     pub stop: Stop,
     /// How often it is tried again, and after which waits.
     pub backoff: BackoffOptions,
+    /// Connections of a run at a time. IMAP works on mailboxes side by side; POP3 has one connection.
+    pub connections_max: usize,
+    /// Permits for the connections that a run has beside its first, shared by all runs that are given the same; `None`: no
+    /// bound but the run's own.
+    pub further_connections: Option<Arc<Semaphore>>,
 }
 
 /// Whether what passes is compressed (RFC 4978).
@@ -82,6 +88,8 @@ impl Default for ConnectOptions {
             compression: Compression::default(),
             stop: Stop::default(),
             backoff: BackoffOptions::default(),
+            connections_max: 3,
+            further_connections: None,
         }
     }
 }

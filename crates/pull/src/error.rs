@@ -249,7 +249,8 @@ impl PullError {
                 "run the same command again: it goes on where this run ended"
             }
             Self::Credentials { .. } => {
-                "look at user name and password; many providers want a password made for this program (app password), or \
+                "look at user name and password; many providers want the whole address as the name (in a URL: \
+                 alice%40example.org@host), want a password made for this program (app password), or \
                  have POP3 and IMAP switched off until it is allowed in their settings"
             }
             Self::Token { .. } => {
@@ -263,6 +264,9 @@ impl PullError {
             }
             Self::Throttled { .. } | Self::Temporary { .. } => "run the same command again in a quarter of an hour",
             Self::NoLogin { .. } => "the provider may offer another login over TLS: write pop3s:// or imaps://",
+            Self::Protocol { .. } => {
+                "look whether the port is right: imaps is usually on port 993, imap on 143, pop3s on 995, pop3 on 110"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

@@ -26,7 +26,7 @@ mod remote;
 mod report;
 
 pub use backoff::{Backoff, BackoffOptions, Chance, Remedy};
-pub use backup::{BackupUnknown, Backups, Held, NoBackup};
+pub use backup::{BackupUnknown, Backups, Held};
 pub use connect::{Compression, ConnectOptions, Connection, Fingerprint, Pace, Stop, StopTrigger, Trust, connect};
 pub use error::{CertificateProblem, PullError};
 pub use https::{HttpsClient, HttpsError, HttpsOptions, HttpsResponse, HttpsUrl};

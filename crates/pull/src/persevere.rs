@@ -3,21 +3,36 @@
 //! A run is made so that it can be given again after whatever ended it. That is all that is done here: wait, tell so, connect
 //! anew, run again; and make one report of the parts.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Display};
 
 use crate::{
     backoff::{Backoff, BackoffOptions, Remedy},
     connect::Stop,
     error::PullError,
-    imap::{ImapReport, MailboxReport, Weight},
+    imap::{
+        ImapReport, MailboxReport, Remark, Weight,
+        migrate::{MigratedMailbox, MigrationError, MigrationReport},
+    },
     observer::Observer,
     report::Report,
 };
 
+/// What can end a part of a run.
+pub(crate) trait Failure: Display {
+    /// What may help.
+    fn remedy(&self) -> Remedy;
+
+    /// The run was to stop.
+    fn stopped() -> Self;
+}
+
 /// What came of a part of a run.
 pub(crate) trait Part: Sized {
+    /// What can end it.
+    type Failure: Failure;
+
     /// What ended it early.
-    fn ended_early(&self) -> Option<&PullError>;
+    fn ended_early(&self) -> Option<&Self::Failure>;
 
     /// Whether it brought anything on.
     fn has_progressed(&self) -> bool;
@@ -29,16 +44,39 @@ pub(crate) trait Part: Sized {
     fn behind(self, earlier: Self) -> Self;
 
     /// The same, with another reason why there is no more.
-    fn ended_by(self, error: PullError) -> Self;
+    fn ended_by(self, error: Self::Failure) -> Self;
+}
+
+impl Failure for PullError {
+    fn remedy(&self) -> Remedy {
+        Self::remedy(self)
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
+}
+
+impl Failure for MigrationError {
+    fn remedy(&self) -> Remedy {
+        match self {
+            Self::Old(error) | Self::New(error) => error.remedy(),
+            Self::Journal(_) | Self::Stopped => Remedy::None,
+        }
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
 }
 
 /// Runs until it is done, is given up, or is to stop.
-pub(crate) async fn persevere<P: Part, F: Future<Output = Result<P, PullError>>>(
+pub(crate) async fn persevere<P: Part, F: Future<Output = Result<P, P::Failure>>>(
     options: BackoffOptions,
     stop: &Stop,
     observer: &dyn Observer,
     mut run: impl FnMut() -> F,
-) -> Result<P, PullError> {
+) -> Result<P, P::Failure> {
     let mut backoff = Backoff::new(options);
     let mut done: Option<P> = None;
     loop {
@@ -69,21 +107,25 @@ pub(crate) async fn persevere<P: Part, F: Future<Output = Result<P, PullError>>>
             ));
         }
         let wait = wait.map(|(wait, _)| wait);
-        done = match (outcome, done) {
-            (Ok(part), Some(earlier)) => Some(part.behind(earlier)),
-            (Ok(part), None) => Some(part),
-            // What was done before is told, with the reason why there is no more.
-            (Err(error), Some(earlier)) if wait.is_none() => return Ok(earlier.ended_by(error)),
-            (Err(error), None) if wait.is_none() => return Err(error),
-            (Err(_), earlier) => earlier,
+        let (part, error) = match (outcome, done.take()) {
+            (Ok(part), Some(earlier)) => (Some(part.behind(earlier)), None),
+            (Ok(part), None) => (Some(part), None),
+            (Err(error), earlier) => (earlier, Some(error)),
         };
         let Some(wait) = wait else {
-            return done.ok_or_else(|| PullError::Refusal(String::from("the run came to nothing")));
+            return match (part, error) {
+                // What was done before is told, with the reason why there is no more.
+                (Some(part), Some(error)) => Ok(part.ended_by(error)),
+                (Some(part), None) => Ok(part),
+                (None, error) => Err(error.unwrap_or_else(P::Failure::stopped)),
+            };
         };
+        done = part;
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop.requested() => {
-                return done.map(|done| done.ended_by(PullError::Stopped)).ok_or(PullError::Stopped);
+                let stopped = P::Failure::stopped;
+                return done.map(|done| done.ended_by(stopped())).ok_or_else(stopped);
             }
         }
     }
@@ -98,6 +140,8 @@ fn spoken(seconds: u64) -> String {
 }
 
 impl Part for Report {
+    type Failure = PullError;
+
     fn ended_early(&self) -> Option<&PullError> {
         self.ended_early.as_ref()
     }
@@ -128,6 +172,8 @@ impl Part for Report {
 }
 
 impl Part for ImapReport {
+    type Failure = PullError;
+
     fn ended_early(&self) -> Option<&PullError> {
         self.ended_early.as_ref()
     }
@@ -145,9 +191,7 @@ impl Part for ImapReport {
 
     fn behind(mut self, earlier: Self) -> Self {
         self.bytes_received = self.bytes_received.saturating_add(earlier.bytes_received);
-        let mut told: BTreeSet<String> = self.remarks.iter().map(|remark| remark.text.clone()).collect();
-        let notices = earlier.remarks.into_iter().filter(|remark| remark.weight == Weight::Notice);
-        self.remarks.extend(notices.filter(|remark| told.insert(remark.text.clone())));
+        keep_notices(&mut self.remarks, earlier.remarks);
         for before in earlier.mailboxes {
             match self.mailboxes.iter_mut().find(|mailbox| mailbox.remote == before.remote) {
                 Some(mailbox) => add(mailbox, before),
@@ -162,8 +206,60 @@ impl Part for ImapReport {
     }
 }
 
-/// Adds what an earlier part did. Its problems are those of the later part, too, or they are over.
-fn add(mailbox: &mut MailboxReport, before: MailboxReport) {
+impl Part for MigrationReport {
+    type Failure = MigrationError;
+
+    fn ended_early(&self) -> Option<&MigrationError> {
+        self.ended_early.as_ref()
+    }
+
+    fn has_progressed(&self) -> bool {
+        let did = |one: &MigratedMailbox| one.copied > 0 || one.recognised > 0 || one.flags_changed > 0;
+        self.mailboxes.iter().any(did)
+    }
+
+    fn broke_at_a_message(&self) -> bool {
+        self.is_nearer_to_a_break
+    }
+
+    fn behind(mut self, earlier: Self) -> Self {
+        keep_notices(&mut self.remarks, earlier.remarks);
+        for before in earlier.mailboxes {
+            match self.mailboxes.iter_mut().find(|mailbox| mailbox.source == before.source) {
+                Some(mailbox) => add_migrated(mailbox, before),
+                None => self.mailboxes.push(before),
+            }
+        }
+        self
+    }
+
+    fn ended_by(self, error: MigrationError) -> Self {
+        Self { ended_early: Some(error), ..self }
+    }
+}
+
+/// Problems of an earlier part are those of the later part, too, or they are over.
+fn keep_notices(remarks: &mut Vec<Remark>, earlier: Vec<Remark>) {
+    let mut told: BTreeSet<String> = remarks.iter().map(|remark| remark.text.clone()).collect();
+    let notices = earlier.into_iter().filter(|remark| remark.weight == Weight::Notice);
+    remarks.extend(notices.filter(|remark| told.insert(remark.text.clone())));
+}
+
+/// Adds what an earlier part did.
+fn add_migrated(mailbox: &mut MigratedMailbox, before: MigratedMailbox) {
+    for (count, earlier) in [
+        (&mut mailbox.copied, before.copied),
+        (&mut mailbox.copied_bytes, before.copied_bytes),
+        (&mut mailbox.recognised, before.recognised),
+        (&mut mailbox.flags_changed, before.flags_changed),
+    ] {
+        *count = count.saturating_add(earlier);
+    }
+    keep_notices(&mut mailbox.remarks, before.remarks);
+}
+
+/// Adds what an earlier part did.
+pub(crate) fn add(mailbox: &mut MailboxReport, before: MailboxReport) {
     for (count, earlier) in [
         (&mut mailbox.fetched, before.fetched),
         (&mut mailbox.fetched_bytes, before.fetched_bytes),
@@ -178,11 +274,7 @@ fn add(mailbox: &mut MailboxReport, before: MailboxReport) {
         *count = count.saturating_add(earlier);
     }
     mailbox.vanished = mailbox.vanished.max(before.vanished);
-    for remark in before.remarks.into_iter().filter(|remark| remark.weight == Weight::Notice) {
-        if !mailbox.remarks.contains(&remark) {
-            mailbox.remarks.push(remark);
-        }
-    }
+    keep_notices(&mut mailbox.remarks, before.remarks);
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a run did, and what it did not.
 
+use std::time::Duration;
+
 use crate::error::PullError;
 
 /// The outcome of a run that got as far as the other mailbox.
@@ -27,6 +29,8 @@ pub struct Report {
     pub ended_early: Option<PullError>,
     /// Whether the connection broke at a message, which is known now.
     pub is_nearer_to_a_break: bool,
+    /// How long the server wants between two logins, where it says so: the next run must not begin before.
+    pub login_delay: Option<Duration>,
     /// What a run would do, one line for each message; only of a dry run.
     pub plan: Vec<String>,
 }

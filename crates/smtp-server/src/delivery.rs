@@ -101,7 +101,13 @@ async fn deliver_to(
         Ok(())
     };
     result.await.map_err(|error| {
-        tracing::error!(%account, %error, "a message could not be delivered");
+        match &error {
+            // For the sender to know; the engine tells of a full disk once, not for each message.
+            StoreError::TooLarge { .. } | StoreError::Limit(_) | StoreError::Engine(EngineError::Full(_)) => {
+                tracing::debug!(%account, %error, "a message was refused");
+            }
+            _ => tracing::error!(%account, %error, "a message could not be delivered"),
+        }
         refusal(&error)
     })
 }

@@ -15,13 +15,14 @@ use crate::{
         note::{Note, WriteNotes},
         origin::{CreateMailboxFrom, CreatedMailbox, MailboxOrigin},
         raise::{Floors, Raise},
-        rebuild::{Recount, ReplaceDerived},
+        rebuild::{Recount, ReplaceDerived, WriteDirectory},
         store_flags::{StoreFlags, StoredFlags},
         subscribe::Subscribe,
         sweep::Sweep,
         undelete::Undelete,
     },
     digest::DigestBudget,
+    directory::Directory,
     draft::read_records,
     error::StoreError,
     expunged::{ExpungedKey, ExpungedMessages, ExpungedSelection, Swept, UndeleteInto, Undeleted},
@@ -32,8 +33,10 @@ use crate::{
     options::StoreOptions,
     read::Records,
     record::{AccountRecord, ChangeKind, ChangeRecord, EmailRecord},
+    rows::read_rest,
     special_use::SpecialUses,
     state::{AccountState, Mailbox},
+    text_order::TextOrders,
     uid_set::UidSet,
     writer::{Published, WriterHandle},
 };
@@ -49,6 +52,7 @@ pub struct Account {
     pub(crate) published: Arc<Published>,
     pub(crate) writer: WriterHandle,
     pub(crate) digests: Arc<DigestBudget>,
+    pub(crate) orders: TextOrders,
 }
 
 impl Account {
@@ -69,14 +73,42 @@ impl Account {
 
     /// A mailbox with its messages, as of now.
     pub async fn mailbox(&self, id: MailboxId) -> Result<Arc<Mailbox>, StoreError> {
+        let mailbox = self.mailbox_outline(id).await?;
+        if let Some(messages) = &mailbox.messages {
+            read_rest(&*self.engine, self.id, id, messages).await?;
+        }
+        Ok(mailbox)
+    }
+
+    /// A mailbox with its messages, as of now, of which those that nobody looked at so far are read when that happens. It takes
+    /// as long for a large mailbox as for a small one. Who answers of it asks [`crate::Snapshot::failure`] before the end.
+    pub async fn mailbox_outline(&self, id: MailboxId) -> Result<Arc<Mailbox>, StoreError> {
+        let mut is_new = false;
         loop {
             let state = self.state();
             let mailbox = state.mailbox(id).ok_or(StoreError::NoMailbox)?;
-            if mailbox.messages.is_some() {
+            if let Some(messages) = &mailbox.messages {
+                if let Some(failure) = messages.failure() {
+                    return Err(failure.clone());
+                }
+                if is_new && mailbox.directory == Directory::Missing {
+                    self.write_missing_directory(id);
+                }
                 return Ok(Arc::clone(mailbox));
             }
             self.writer.submit(Load { mailbox: id }).await?;
+            is_new = true;
         }
+    }
+
+    /// Has the directory of a mailbox written while nobody waits for it.
+    fn write_missing_directory(&self, mailbox: MailboxId) {
+        let (writer, account) = (self.writer.clone(), self.id);
+        tokio::spawn(async move {
+            if let Err(error) = writer.submit(WriteDirectory { mailbox }).await {
+                tracing::debug!(account = account.0, %error, "a directory could not be written");
+            }
+        });
     }
 
     /// Hashes and parses a message so that it can be appended.

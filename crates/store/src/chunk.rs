@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::{
     digest::{SearchDigest, SortDigest},
+    directory::Line,
     flags::FlagBits,
     identifier::Uid,
     sealed::SealedRows,
     snapshot::Entry,
+    source::Source,
 };
 
 /// Rows in a full chunk. A single flag change copies one chunk, so it must be small; the list of chunks is
@@ -23,6 +25,17 @@ pub(crate) enum Form {
     Sealed(Uid),
 }
 
+/// What the rows of a chunk are made of when first looked at.
+#[derive(Debug)]
+enum Stored {
+    /// Nothing: they are there from the beginning, or since.
+    Taken,
+    /// Of what was read.
+    Here(SealedRows),
+    /// Of what is read then.
+    There(Arc<Source>),
+}
+
 /// Some neighbouring messages, ascending by UID; never none.
 #[derive(Debug)]
 pub(crate) struct Chunk {
@@ -31,8 +44,7 @@ pub(crate) struct Chunk {
     first: Uid,
     last: Uid,
     rows: OnceLock<Vec<Entry>>,
-    /// What rows are made of when first looked at; nothing where they are there from the beginning or since.
-    stored: Mutex<Option<SealedRows>>,
+    stored: Mutex<Stored>,
     /// The flags that all rows have.
     common: OnceLock<FlagBits>,
     /// What was computed of these very messages; kept for as long as they are together.
@@ -56,7 +68,7 @@ impl Chunk {
             first: Uid(u32::MAX),
             last: Uid(0),
             rows: OnceLock::from(rows),
-            stored: Mutex::new(None),
+            stored: Mutex::new(Stored::Taken),
             common: OnceLock::new(),
             sort_digest: OnceLock::new(),
             search_digest: OnceLock::new(),
@@ -73,8 +85,23 @@ impl Chunk {
             first: stored.first,
             last: stored.last,
             rows: OnceLock::new(),
-            stored: Mutex::new(Some(stored)),
+            stored: Mutex::new(Stored::Here(stored)),
             common: OnceLock::new(),
+            sort_digest: OnceLock::new(),
+            search_digest: OnceLock::new(),
+        }
+    }
+
+    /// A chunk that the directory tells of: it is read when its rows are first looked at.
+    pub(crate) fn listed(line: &Line, source: Arc<Source>) -> Self {
+        Self {
+            form: Form::Sealed(line.key),
+            length: line.count,
+            first: line.first,
+            last: line.last,
+            rows: OnceLock::new(),
+            stored: Mutex::new(Stored::There(source)),
+            common: OnceLock::from(line.common),
             sort_digest: OnceLock::new(),
             search_digest: OnceLock::new(),
         }
@@ -88,7 +115,37 @@ impl Chunk {
     }
 
     pub(crate) fn rows(&self) -> &[Entry] {
-        self.rows.get_or_init(|| self.stored().take().map(|stored| stored.decode()).unwrap_or_default())
+        self.rows.get_or_init(|| {
+            let stored = std::mem::replace(&mut *self.stored(), Stored::Taken);
+            let stored = match (stored, self.form) {
+                (Stored::Here(stored), _) => Some(stored),
+                (Stored::There(source), Form::Sealed(key)) => source.read(key, |stored| self.is_of(stored)),
+                _ => None,
+            };
+            stored.map(|stored| stored.decode()).unwrap_or_default()
+        })
+    }
+
+    /// Whether these are its rows.
+    fn is_of(&self, stored: &SealedRows) -> bool {
+        (stored.count, stored.first, stored.last) == (self.length, self.first, self.last)
+    }
+
+    /// Whether its rows are still to be read.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.rows.get().is_none() && matches!(*self.stored(), Stored::There(_))
+    }
+
+    /// Takes what was read for it, if that is still to be read. Answers whether it fits.
+    pub(crate) fn put_in(&self, read: SealedRows) -> bool {
+        if !self.is_elsewhere() {
+            return true;
+        }
+        let fits = self.is_of(&read);
+        if fits {
+            *self.stored() = Stored::Here(read);
+        }
+        fits
     }
 
     /// The rows, to be changed; what was made of them is forgotten.
@@ -98,7 +155,7 @@ impl Chunk {
         self.rows.get_mut()
     }
 
-    fn stored(&self) -> MutexGuard<'_, Option<SealedRows>> {
+    fn stored(&self) -> MutexGuard<'_, Stored> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -130,7 +187,7 @@ impl Chunk {
         let all = FlagBits::from_words([u64::MAX; 2]);
         *self.common.get_or_init(|| {
             // Nobody needs rows for this.
-            if let (None, Some(stored)) = (self.rows.get(), &*self.stored()) {
+            if let (None, Stored::Here(stored)) = (self.rows.get(), &*self.stored()) {
                 return stored.common_flags();
             }
             self.rows().iter().fold(all, |common, row| common.intersection(row.flags))

@@ -115,6 +115,26 @@ impl SortTable {
         self.0.page.references(row)
     }
 
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> u16 {
+        self.0.page.rows()
+    }
+
+    /// The same for the same table only, as long as there is it.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// The different texts of the rows.
+    pub(crate) fn texts(&self, text: SortText) -> impl Iterator<Item = &[u8]> {
+        self.0.page.texts(text)
+    }
+
+    /// Which of these a row has.
+    pub(crate) fn text_number(&self, text: SortText, row: u16) -> usize {
+        self.0.page.text_number(text, row)
+    }
+
     /// A text to sort by, in UTF-8: octets compare as `i;unicode-casemap` has it.
     pub fn sort_text(&self, text: SortText, row: u16) -> &[u8] {
         self.0.page.text(text, row)
@@ -177,16 +197,16 @@ impl DigestBudget {
         Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0) })
     }
 
-    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let fits = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.bytes_max);
         self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
         Some(Reservation { budget: Arc::clone(self), bytes })
     }
 }
 
-/// A part of the budget, given back when the page goes.
+/// A part of the budget, given back when what it is for goes.
 #[derive(Debug)]
-struct Reservation {
+pub(crate) struct Reservation {
     budget: Arc<DigestBudget>,
     bytes: usize,
 }

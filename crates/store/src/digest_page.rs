@@ -365,6 +365,21 @@ impl SortPage {
         self.references.get(start..end).unwrap_or_default()
     }
 
+    pub(crate) fn rows(&self) -> u16 {
+        self.flags.len() as u16
+    }
+
+    /// The different texts of all rows.
+    pub(crate) fn texts(&self, text: SortText) -> impl Iterator<Item = &[u8]> {
+        let texts = self.texts.get(text as usize).map(LateTexts::texts);
+        texts.into_iter().flat_map(|texts| (0..texts.ends.len()).map(|number| texts.text(number)))
+    }
+
+    /// Which of these a row has.
+    pub(crate) fn text_number(&self, text: SortText, row: u16) -> usize {
+        self.texts.get(text as usize).map_or(usize::MAX, |texts| texts.texts().number(row).into())
+    }
+
     pub(crate) fn text(&self, text: SortText, row: u16) -> &[u8] {
         let Some(texts) = self.texts.get(text as usize).map(LateTexts::texts) else { return &[] };
         texts.text(texts.number(row).into())

@@ -5,6 +5,7 @@
 //! which every record stands once however often it changed. A change checks all it needs before it alters the draft; if a
 //! read from the engine fails half-way the draft is spoiled and the whole group fails.
 
+mod digests;
 mod expunged;
 mod unique_id;
 
@@ -22,7 +23,8 @@ use postrider_engine::{Batch, Engine};
 
 use crate::{
     change::note::Note,
-    chunk::{CHUNK_ROWS, Chunk, Form},
+    chunk::CHUNK_ROWS,
+    directory::{self, Directory},
     error::StoreError,
     expunged::{ExpungedKey, ExpungedRecord},
     flags::FlagBits,
@@ -30,9 +32,9 @@ use crate::{
     keys,
     message::{DerivedValues, NewMessage},
     options::StoreOptions,
-    pages::{KINDS, PageRecords, make_page, pages_complete, pages_touched, read_page},
+    pages::{PageRecords, pages_complete},
     record::{self, BlobRecord, ChangeKind, ChangeRecord, EmailRecord, GoneMailbox, MailboxChange},
-    rows,
+    rows::{self, Outline},
     snapshot::{Entry, Snapshot},
     state::{AccountState, Mailbox},
     uid_set::UidSet,
@@ -228,7 +230,8 @@ impl Draft {
                 messages.seal();
                 mailbox.record.rows_open = messages.open_rows() as u32;
                 let stored = self.stored.remove(&id).unwrap_or_default();
-                rows::write_rows(account, id, &stored, messages, batch);
+                let directory = std::mem::replace(&mut mailbox.directory, Directory::Whole);
+                rows::write_rows(account, id, &stored, messages, directory, batch)?;
                 continue;
             }
             let added = self.added.remove(&id).unwrap_or_default();
@@ -238,53 +241,15 @@ impl Draft {
                 rows::write_open_rows(account, id, &added, batch);
                 continue;
             }
-            let stored = rows::load_open_rows(&*self.engine, account, id).await?;
-            let before = Snapshot::from_chunks([Chunk::new(Form::Open, stored.clone())]);
+            let count = mailbox.record.counts.messages.saturating_sub(added.len() as u32);
+            let Outline { messages: before, directory } = rows::load_outline(&self.engine, account, id, count).await?;
             let mut after = before.clone();
             added.into_iter().for_each(|row| after.push(row));
             after.seal();
             mailbox.record.rows_open = after.open_rows() as u32;
-            rows::write_rows(account, id, &before, &after, batch);
+            rows::write_rows(account, id, &before, &after, directory, batch)?;
         }
         Ok(())
-    }
-
-    /// Writes the pages of digests that became complete, and removes those that are not true any more.
-    async fn write_pages(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
-        let account = self.state.id;
-        let complete = pages_complete(self.state.record.blob_next);
-        let (completed, stale) = pages_touched(self.pages_complete, complete, &self.derived);
-        let mut pages = std::mem::take(&mut self.pages);
-        pages.extend(stale.into_iter().map(|page| (page, None)));
-        for page in completed {
-            pages.insert(page, make_page(&*self.engine, account, page, &self.derived).await?);
-        }
-        for (page, records) in pages {
-            let records = records.map_or([const { None }; KINDS.len()], |records| records.map(Some));
-            for (kind, record) in KINDS.into_iter().zip(records) {
-                write(batch, keys::digest(account, kind, page), record);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes a complete page of digests, if it is not stored as it should be. Answers whether it was not.
-    pub(crate) async fn write_digests(&mut self, page: u64) -> Result<bool, StoreError> {
-        if page >= self.pages_complete {
-            return Ok(false);
-        }
-        let account = self.state.id;
-        // What this group has done so far and what it will still do makes it stale, whatever is stored now.
-        let made = make_page(&*self.engine, account, page, &BTreeMap::new()).await;
-        let made = self.spoil_on_error(made)?;
-        let stored = read_page(&*self.engine, account, page).await;
-        let stored = self.spoil_on_error(stored)?;
-        let expected = made.as_ref().map_or([const { None }; KINDS.len()], |made| made.each_ref().map(Some));
-        let differs = stored.each_ref().map(Option::as_ref) != expected;
-        if differs {
-            self.pages.insert(page, made);
-        }
-        Ok(differs)
     }
 
     /// The log keeps a bounded number of changes; what is older goes, many at a time.
@@ -395,16 +360,45 @@ impl Draft {
         if let Some(messages) = &self.mailbox(id)?.messages {
             return Ok(messages.clone());
         }
-        let loaded = rows::load_rows(&*self.engine, self.state.id, id).await;
-        let stored = self.spoil_on_error(loaded)?;
+        // Messages that came in this very group are not in the engine yet.
+        let added = self.added.remove(&id).unwrap_or_default();
+        let count = self.mailbox(id)?.record.counts.messages.saturating_sub(added.len() as u32);
+        let loaded = rows::load_outline(&self.engine, self.state.id, id, count).await;
+        let Outline { messages: stored, directory } = self.spoil_on_error(loaded)?;
         let mut messages = stored.clone();
         self.stored.insert(id, stored);
-        // Messages that came in this very group are not in the engine yet.
-        self.added.remove(&id).unwrap_or_default().into_iter().for_each(|row| messages.push(row));
+        added.into_iter().for_each(|row| messages.push(row));
         if let Some(mailbox) = self.state.mailbox_mut(id) {
             mailbox.messages = Some(messages.clone());
+            mailbox.directory = directory;
         }
         Ok(messages)
+    }
+
+    /// Has a mailbox's directory written anew if it is not what its rows say, all of which are read for that. Answers whether
+    /// it was not.
+    pub(crate) async fn write_directory(&mut self, id: MailboxId) -> Result<bool, StoreError> {
+        self.messages(id).await?;
+        let account = self.state.id;
+        let rows = rows::load_rows(&*self.engine, account, id).await;
+        let rows = self.spoil_on_error(rows)?;
+        let stored = rows::load_directory(&*self.engine, account, id).await;
+        let differs = self.spoil_on_error(stored)? != directory::pages(&rows);
+        if differs {
+            // What came of a wrong directory is not gone on with; what this group changed before is written as it is.
+            let unchanged = !self.rows_changed.contains(&id);
+            if unchanged {
+                self.stored.insert(id, rows.clone());
+            }
+            self.rows_changed.insert(id);
+            if let Some(mailbox) = self.state.mailbox_mut(id) {
+                mailbox.directory = Directory::Missing;
+                if unchanged {
+                    mailbox.messages = Some(rows);
+                }
+            }
+        }
+        Ok(differs)
     }
 
     /// A mailbox of the draft whose rows change; they will be written.

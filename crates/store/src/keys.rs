@@ -12,6 +12,7 @@
 //! | `0x10` row | mailbox id, `0`, UID | what never changes of the messages of a chunk ([`crate::rows`]) |
 //! | `0x10` row | mailbox id, `1`, UID | their flags |
 //! | `0x10` row | mailbox id, `2`, UID | a message that is in no sealed chunk yet ([`crate::snapshot::Entry`]) |
+//! | `0x10` row | mailbox id, `3`, UID | what is asked most of the sealed chunks of some UIDs ([`crate::directory`]) |
 //! | `0x11` unique id | mailbox id, `0`, UID | the unique-id that a message brought from another POP3 server |
 //! | `0x11` unique id | mailbox id, `1`, unique-id | the UID of the message that has it |
 //! | `0x20` email | email id | blob, received date, thread, where it is ([`crate::record::EmailRecord`]) |
@@ -133,6 +134,8 @@ pub(crate) enum RowKind {
     Flags,
     /// One message that is in no sealed chunk.
     Open,
+    /// A page of the directory of sealed chunks.
+    Directory,
 }
 
 pub(crate) fn row(account: AccountId, mailbox: MailboxId, kind: RowKind, uid: Uid) -> Vec<u8> {
@@ -148,9 +151,21 @@ pub(crate) fn rows(account: AccountId, mailbox: MailboxId) -> KeyRange {
     KeyRange::prefix(with(table(account, ROW), &mailbox.0.to_be_bytes()))
 }
 
-/// The open rows of a mailbox.
-pub(crate) fn open_rows(account: AccountId, mailbox: MailboxId) -> KeyRange {
-    KeyRange::prefix(rows_of_kind(account, mailbox, RowKind::Open))
+/// The sealed chunks of a mailbox, in both of their kinds.
+pub(crate) fn chunks(account: AccountId, mailbox: MailboxId) -> KeyRange {
+    let start = rows_of_kind(account, mailbox, RowKind::Fixed);
+    KeyRange::new(start, rows_of_kind(account, mailbox, RowKind::Open))
+}
+
+/// The open rows of a mailbox, and the directory behind them.
+pub(crate) fn outline(account: AccountId, mailbox: MailboxId) -> KeyRange {
+    let end = with(rows_of_kind(account, mailbox, RowKind::Directory), &[u8::MAX; 5]);
+    KeyRange::new(rows_of_kind(account, mailbox, RowKind::Open), end)
+}
+
+/// The directory of a mailbox.
+pub(crate) fn directory(account: AccountId, mailbox: MailboxId) -> KeyRange {
+    KeyRange::prefix(rows_of_kind(account, mailbox, RowKind::Directory))
 }
 
 /// All mailboxes' rows.
@@ -166,6 +181,7 @@ pub(crate) fn split_row(key: &[u8]) -> Option<(MailboxId, RowKind, Uid)> {
         0 => RowKind::Fixed,
         1 => RowKind::Flags,
         2 => RowKind::Open,
+        3 => RowKind::Directory,
         _ => return None,
     };
     let uid: &[u8; 4] = rest.try_into().ok()?;

@@ -2,17 +2,23 @@
 //!
 //! A delivery writes one small row. As soon as there are enough rows for a chunk they are sealed: their columns become two
 //! records, one for what never changes of a message and one for its flags. So a flag set on a whole
-//! mailbox writes a few bytes for each chunk, and a mailbox is read from a few records however large it is.
+//! mailbox writes a few bytes for each chunk. A directory beside them ([`crate::directory`]) tells of each chunk what is asked
+//! most, so that a mailbox is opened without reading them ([`load_outline`]).
 //!
 //! What has to be written follows from comparing the snapshot as it is stored with the one that takes its place.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use postrider_engine::{Batch, Read};
+use postrider_engine::{Batch, Engine, Read};
 
 use crate::{
     chunk::{CHUNK_ROWS, Chunk, Form},
+    directory::{self, Directory, Line},
     error::StoreError,
     identifier::{AccountId, MailboxId, Uid},
     keys::{self, RowKind},
@@ -20,6 +26,7 @@ use crate::{
     record::{decode_entry, encode_entry},
     sealed::{SealedRows, encode_fixed, encode_flags},
     snapshot::{Entry, Snapshot},
+    source::{Source, watched},
 };
 
 /// Reads all messages of a mailbox, as of one moment.
@@ -51,20 +58,89 @@ pub(crate) async fn load_all_rows<R: Read + ?Sized>(
     loaders.into_iter().map(|(mailbox, loader)| Ok((mailbox, loader.finish()?))).collect()
 }
 
-/// Reads the open rows of a mailbox alone.
-pub(crate) async fn load_open_rows<R: Read + ?Sized>(
+/// A mailbox's messages, and what is stored of their directory.
+pub(crate) struct Outline {
+    pub(crate) messages: Snapshot,
+    pub(crate) directory: Directory,
+}
+
+/// Reads the youngest messages of a mailbox and the directory of the others, which are `count` together. The others' rows are
+/// read when they are looked at; at once only where the directory cannot be trusted or the engine is one to wait for.
+pub(crate) async fn load_outline(
+    engine: &Arc<dyn Engine>,
+    account: AccountId,
+    mailbox: MailboxId,
+    count: u32,
+) -> Result<Outline, StoreError> {
+    let (mut open, mut lines) = (Vec::new(), Vec::new());
+    let mut is_readable = true;
+    let range = keys::outline(account, mailbox);
+    let scan = scan_records(&**engine, &range, |key, value| {
+        match keys::split_row(key).ok_or_else(|| malformed("row"))? {
+            (_, RowKind::Directory, page) => match directory::decode(page, value) {
+                Ok(more) => lines.extend(more),
+                Err(_) => is_readable = false,
+            },
+            (_, _, uid) => open.push(decode_entry(uid, value)?),
+        }
+        Ok(())
+    });
+    let (scanned, waited) = watched(scan).await;
+    scanned?;
+    let counted = lines.iter().map(|line| line.count as u64).sum::<u64>() + open.len() as u64;
+    let source = Arc::new(Source::new(Arc::clone(engine), account, mailbox));
+    let sealed = lines.iter().map(|line| Chunk::listed(line, Arc::clone(&source))).collect();
+    let is_whole = is_readable && counted == u64::from(count);
+    if let (true, false, Ok(messages)) = (is_whole, waited, put_together(sealed, open)) {
+        return Ok(Outline { messages: messages.with_source(source), directory: Directory::Whole });
+    }
+    let messages = load_rows(&**engine, account, mailbox).await?;
+    // What cannot be told in another way than by comparing is compared.
+    let stored = load_directory(&**engine, account, mailbox).await?;
+    let is_whole = stored == directory::pages(&messages);
+    Ok(Outline { messages, directory: if is_whole { Directory::Whole } else { Directory::Missing } })
+}
+
+/// Reads the directory of a mailbox as it is stored.
+pub(crate) async fn load_directory<R: Read + ?Sized>(
     read: &R,
     account: AccountId,
     mailbox: MailboxId,
-) -> Result<Vec<Entry>, StoreError> {
-    let mut rows = Vec::new();
-    scan_records(read, &keys::open_rows(account, mailbox), |key, value| {
-        let (_, _, uid) = keys::split_row(key).ok_or_else(|| malformed("row"))?;
-        rows.push(decode_entry(uid, value)?);
+) -> Result<BTreeMap<Uid, Vec<u8>>, StoreError> {
+    let mut pages = BTreeMap::new();
+    scan_records(read, &keys::directory(account, mailbox), |key, value| {
+        let (_, _, page) = keys::split_row(key).ok_or_else(|| malformed("directory"))?;
+        pages.insert(page, value.to_vec());
         Ok(())
     })
     .await?;
-    Ok(rows)
+    Ok(pages)
+}
+
+/// Reads what of a mailbox's messages is still to be read, in one go.
+pub(crate) async fn read_rest(
+    engine: &dyn Engine,
+    account: AccountId,
+    mailbox: MailboxId,
+    messages: &Snapshot,
+) -> Result<(), StoreError> {
+    if messages.chunks().iter().any(|chunk| chunk.is_elsewhere()) {
+        let mut loader = Loader::default();
+        scan_records(engine, &keys::chunks(account, mailbox), |key, value| {
+            let (_, kind, uid) = keys::split_row(key).ok_or_else(|| malformed("row"))?;
+            loader.add(kind, uid, value)
+        })
+        .await?;
+        let mut read: BTreeMap<Uid, SealedRows> = loader.sealed()?.into_iter().collect();
+        // What was read meanwhile, or changed, is there already.
+        for chunk in messages.chunks().iter().filter(|chunk| chunk.is_elsewhere()) {
+            let rows = sealed_key(chunk).and_then(|key| read.remove(&key));
+            if !rows.is_some_and(|rows| chunk.put_in(rows)) {
+                return Err(StoreError::Damaged("the directory of a mailbox is wrong".to_owned()));
+            }
+        }
+    }
+    messages.failure().map_or(Ok(()), |failure| Err(failure.clone()))
 }
 
 /// Puts a snapshot together from records, which come in the order of their keys: what is fixed, flags, open rows.
@@ -89,49 +165,100 @@ impl Loader {
                 self.open.push(decode_entry(uid, value)?);
                 return Ok(());
             }
+            RowKind::Directory => return Ok(()),
         }
         self.bytes.extend_from_slice(value);
         Ok(())
     }
 
-    fn finish(self) -> Result<Snapshot, StoreError> {
-        if self.fixed.len() != self.flags.len() {
+    /// The sealed chunks, each with the UID that it is stored under.
+    fn sealed(&mut self) -> Result<Vec<(Uid, SealedRows)>, StoreError> {
+        let (fixed, flags) = (std::mem::take(&mut self.fixed), std::mem::take(&mut self.flags));
+        if fixed.len() != flags.len() {
             return Err(malformed("chunk"));
         }
-        let bytes = Bytes::from(self.bytes);
-        let mut chunks = Vec::with_capacity(self.fixed.len() + self.open.len().div_ceil(CHUNK_ROWS));
-        for ((key, fixed), (same_key, flags)) in self.fixed.into_iter().zip(self.flags) {
-            if key != same_key {
-                return Err(malformed("chunk"));
-            }
-            chunks.push(Chunk::sealed(key, SealedRows::new(bytes.slice(fixed), bytes.slice(flags))?));
-        }
-        let ascends = self.open.is_sorted_by(|a, b| a.uid < b.uid);
-        chunks.extend(self.open.chunks(CHUNK_ROWS).map(|rows| Chunk::new(Form::Open, rows.to_vec())));
-        // The rows of a sealed chunk are known to ascend.
-        if !ascends || !chunks.is_sorted_by(|a, b| a.last_uid().0 < b.first_uid()) {
-            return Err(StoreError::Damaged("the rows of a mailbox do not fit together".to_owned()));
-        }
-        Ok(Snapshot::from_chunks(chunks))
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let chunk =
+            |((key, fixed), (same_key, flags)): ((Uid, Range<usize>), (Uid, Range<usize>))| match key == same_key {
+                true => Ok((key, SealedRows::new(bytes.slice(fixed), bytes.slice(flags))?)),
+                false => Err(malformed("chunk")),
+            };
+        fixed.into_iter().zip(flags).map(chunk).collect()
+    }
+
+    fn finish(mut self) -> Result<Snapshot, StoreError> {
+        let sealed = self.sealed()?.into_iter().map(|(key, rows)| Chunk::sealed(key, rows)).collect();
+        put_together(sealed, self.open)
     }
 }
 
-/// Writes what turns the stored rows `before` into `after`.
+/// Makes a snapshot of sealed chunks and of open rows. The rows of a sealed chunk are known to ascend.
+fn put_together(mut chunks: Vec<Chunk>, open: Vec<Entry>) -> Result<Snapshot, StoreError> {
+    let ascends = open.is_sorted_by(|a, b| a.uid < b.uid);
+    chunks.extend(open.chunks(CHUNK_ROWS).map(|rows| Chunk::new(Form::Open, rows.to_vec())));
+    if !ascends || !chunks.is_sorted_by(|a, b| a.last_uid().0 < b.first_uid()) {
+        return Err(StoreError::Damaged("the rows of a mailbox do not fit together".to_owned()));
+    }
+    Ok(Snapshot::from_chunks(chunks))
+}
+
+/// Writes what turns the stored rows `before` into `after`, and what follows from that for their directory.
 pub(crate) fn write_rows(
     account: AccountId,
     mailbox: MailboxId,
     before: &Snapshot,
     after: &Snapshot,
+    directory: Directory,
     batch: &mut Batch,
-) {
+) -> Result<(), StoreError> {
+    let pages = write_sealed(account, mailbox, before, after, batch);
+    write_open(account, mailbox, before, after, batch);
+    let key = |page| keys::row(account, mailbox, RowKind::Directory, page);
+    match directory {
+        Directory::Whole => {
+            for page in pages {
+                match directory::page(after, page) {
+                    Some(lines) => batch.put(key(page), lines),
+                    None => batch.delete(key(page)),
+                }
+            }
+        }
+        Directory::Missing => {
+            batch.delete_range(keys::directory(account, mailbox));
+            directory::pages(after).into_iter().for_each(|(page, lines)| batch.put(key(page), lines));
+        }
+    }
+    // Nothing is written of rows that could not be read.
+    before.failure().or(after.failure()).map_or(Ok(()), |failure| Err(failure.clone()))
+}
+
+/// Answers the pages of the directory that are not true any more.
+fn write_sealed(
+    account: AccountId,
+    mailbox: MailboxId,
+    before: &Snapshot,
+    after: &Snapshot,
+    batch: &mut Batch,
+) -> BTreeSet<Uid> {
     let key = |kind, uid| keys::row(account, mailbox, kind, uid);
-    let mut stored: BTreeMap<Uid, &Arc<Chunk>> =
-        before.chunks().iter().filter_map(|chunk| sealed_key(chunk).map(|uid| (uid, chunk))).collect();
-    for chunk in after.chunks() {
-        let Some(uid) = sealed_key(chunk) else { break };
-        let earlier = stored.remove(&uid);
+    let mut pages = BTreeSet::new();
+    let remove = |uid, batch: &mut Batch, pages: &mut BTreeSet<Uid>| {
+        batch.delete(key(RowKind::Fixed, uid));
+        batch.delete(key(RowKind::Flags, uid));
+        pages.insert(directory::page_of(uid));
+    };
+    // Both ascend by their keys.
+    let mut stored = before.chunks().iter().filter_map(|chunk| Some((sealed_key(chunk)?, chunk))).peekable();
+    for (uid, chunk) in after.chunks().iter().map_while(|chunk| Some((sealed_key(chunk)?, chunk))) {
+        while let Some((gone, _)) = stored.next_if(|(stored, _)| *stored < uid) {
+            remove(gone, batch, &mut pages);
+        }
+        let earlier = stored.next_if(|(stored, _)| *stored == uid).map(|(_, chunk)| chunk);
         if earlier.is_some_and(|earlier| Arc::ptr_eq(earlier, chunk)) {
             continue;
+        }
+        if earlier.and_then(|earlier| Line::of(earlier)) != Line::of(chunk) {
+            pages.insert(directory::page_of(uid));
         }
         let earlier = earlier.map(|earlier| earlier.rows()).unwrap_or_default();
         let same_messages = earlier.len() == chunk.rows().len()
@@ -141,10 +268,14 @@ pub(crate) fn write_rows(
         }
         batch.put(key(RowKind::Flags, uid), encode_flags(chunk.rows()));
     }
-    for uid in stored.into_keys() {
-        batch.delete(key(RowKind::Fixed, uid));
-        batch.delete(key(RowKind::Flags, uid));
+    for (gone, _) in stored {
+        remove(gone, batch, &mut pages);
     }
+    pages
+}
+
+fn write_open(account: AccountId, mailbox: MailboxId, before: &Snapshot, after: &Snapshot, batch: &mut Batch) {
+    let key = |uid| keys::row(account, mailbox, RowKind::Open, uid);
     let open = |snapshot: &Snapshot| -> BTreeMap<Uid, Entry> {
         let chunks = snapshot.chunks().iter().rev().take_while(|chunk| chunk.is_open());
         chunks.flat_map(|chunk| chunk.rows()).map(|row| (row.uid, *row)).collect()
@@ -152,10 +283,10 @@ pub(crate) fn write_rows(
     let mut stored = open(before);
     for (uid, row) in open(after) {
         if stored.remove(&uid) != Some(row) {
-            batch.put(key(RowKind::Open, uid), encode_entry(&row));
+            batch.put(key(uid), encode_entry(&row));
         }
     }
-    stored.into_keys().for_each(|uid| batch.delete(key(RowKind::Open, uid)));
+    stored.into_keys().for_each(|uid| batch.delete(key(uid)));
 }
 
 /// Writes rows behind open ones that stay as they are.
@@ -247,6 +378,78 @@ mod tests {
         block_on(load_rows(engine, PLACE.0, PLACE.1)).unwrap()
     }
 
+    fn outline(engine: &Arc<MemoryEngine>, count: u32) -> Outline {
+        let engine: Arc<dyn Engine> = engine.clone();
+        block_on(load_outline(&engine, PLACE.0, PLACE.1, count)).unwrap()
+    }
+
+    /// Three chunks with their directory, and some open rows.
+    fn stored() -> (Arc<MemoryEngine>, Snapshot) {
+        let (engine, mut messages) = (Arc::new(MemoryEngine::new()), Snapshot::empty());
+        (1..=800).for_each(|uid| messages.push(entry(uid, 1)));
+        messages.seal();
+        let mut batch = Batch::new();
+        write_rows(PLACE.0, PLACE.1, &Snapshot::empty(), &messages, Directory::Whole, &mut batch).unwrap();
+        block_on(engine.commit(batch)).unwrap();
+        (engine, messages)
+    }
+
+    fn replace(engine: &MemoryEngine, kind: RowKind, uid: u32, value: Option<&[u8]>) {
+        let (mut batch, key) = (Batch::new(), keys::row(PLACE.0, PLACE.1, kind, Uid(uid)));
+        match value {
+            Some(value) => batch.put(key, value),
+            None => batch.delete(key),
+        }
+        block_on(engine.commit(batch)).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_is_missing_or_wrong_is_not_believed() {
+        let (engine, messages) = stored();
+        for value in [None, Some(b"what is this".as_slice())] {
+            replace(&engine, RowKind::Directory, 0, value);
+            let found = outline(&engine, 800);
+            assert_eq!(found.directory, Directory::Missing);
+            assert!(found.messages.iter().eq(messages.iter()));
+        }
+        let mut batch = Batch::new();
+        write_rows(PLACE.0, PLACE.1, &messages, &messages, Directory::Missing, &mut batch).unwrap();
+        block_on(engine.commit(batch)).unwrap();
+        assert_eq!(outline(&engine, 800).directory, Directory::Whole);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_a_failure_and_nothing_is_written_of_them() {
+        let (engine, _) = stored();
+        let found = outline(&engine, 800).messages;
+        replace(&engine, RowKind::Flags, 257, Some(b"what is this"));
+        assert_eq!(found.get(1).unwrap().uid, Uid(1));
+        assert!(found.failure().is_none(), "nobody looked");
+        let rest = block_on(read_rest(&*engine, PLACE.0, PLACE.1, &outline(&engine, 800).messages));
+        assert!(matches!(rest, Err(StoreError::Damaged(_))));
+        let mut after = found.clone();
+        after.update(&UidSet::from_ranges(vec![(300, 300)]), |row| Some(Entry { flags: FlagBits::SEEN, ..*row }));
+        assert!(found.failure().is_some());
+        let written = write_rows(PLACE.0, PLACE.1, &found, &after, Directory::Whole, &mut Batch::new());
+        assert!(matches!(written, Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn what_was_not_read_is_what_it_was_while_newer_versions_are_written() {
+        let (engine, messages) = stored();
+        let old = outline(&engine, 800).messages;
+        let mut new = old.clone();
+        new.update(&UidSet::from_ranges(vec![(300, 300)]), |row| Some(Entry { flags: FlagBits::SEEN, ..*row }));
+        new.remove(&UidSet::from_ranges(vec![(10, 20)]));
+        let mut batch = Batch::new();
+        write_rows(PLACE.0, PLACE.1, &old, &new, Directory::Whole, &mut batch).unwrap();
+        block_on(engine.commit(batch)).unwrap();
+        assert!(old.iter().eq(messages.iter()) && old.failure().is_none());
+        let found = outline(&engine, 789).messages;
+        block_on(read_rest(&*engine, PLACE.0, PLACE.1, &found)).unwrap();
+        assert!(found.iter().eq(new.iter()));
+    }
+
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
@@ -256,7 +459,7 @@ mod tests {
 
         #[test]
         fn what_is_written_step_by_step_is_read_again(groups in prop::collection::vec(steps(), 1..6)) {
-            let engine = MemoryEngine::new();
+            let engine = Arc::new(MemoryEngine::new());
             let (mut stored, mut uid_next) = (Snapshot::empty(), 1);
             for (modseq, group) in (1..).zip(groups) {
                 let mut next = stored.clone();
@@ -264,13 +467,23 @@ mod tests {
                 next.seal();
                 prop_assert!(next.open_rows() < CHUNK_ROWS);
                 let mut batch = Batch::new();
-                write_rows(PLACE.0, PLACE.1, &stored, &next, &mut batch);
+                write_rows(PLACE.0, PLACE.1, &stored, &next, Directory::Whole, &mut batch).unwrap();
                 block_on(engine.commit(batch)).unwrap();
                 let loaded = load(&engine);
                 prop_assert!(loaded.iter().eq(next.iter()));
                 prop_assert_eq!(loaded.open_rows(), next.open_rows());
+                prop_assert_eq!(block_on(load_directory(&*engine, PLACE.0, PLACE.1)).unwrap(), directory::pages(&next));
+                let outline = outline(&engine, next.len());
+                prop_assert_eq!(outline.directory, Directory::Whole);
+                let sealed = |snapshot: &Snapshot| snapshot.chunks().iter().filter(|chunk| !chunk.is_open()).count();
+                let unread = outline.messages.chunks().iter().filter(|chunk| chunk.is_elsewhere()).count();
+                prop_assert_eq!(unread, sealed(&next), "nothing sealed is read for an outline");
+                prop_assert_eq!(outline.messages.first_without(FlagBits::SEEN), next.first_without(FlagBits::SEEN));
+                if modseq % 3 == 0 {
+                    prop_assert!(outline.messages.iter().eq(next.iter()));
+                }
                 // A program that was started again goes on from what it reads.
-                stored = if modseq % 2 == 0 { loaded } else { next };
+                stored = outline.messages;
             }
         }
     }
@@ -285,12 +498,19 @@ mod tests {
         let mut after = before.clone();
         after.replace(&rows);
         let mut batch = Batch::new();
-        write_rows(PLACE.0, PLACE.1, &before, &after, &mut batch);
-        let sealed = batch.records.iter().filter_map(|write| match write {
-            postrider_engine::RecordWrite::Put(key, value) if !key.contains(&2) => Some(value.len()),
-            _ => None,
-        });
+        write_rows(PLACE.0, PLACE.1, &before, &after, Directory::Whole, &mut batch).unwrap();
+        let written = |wanted| {
+            batch.records.iter().filter_map(move |write| match write {
+                postrider_engine::RecordWrite::Put(key, value) => {
+                    let (_, kind, _) = keys::split_row(key).unwrap();
+                    (kind == wanted).then_some(value.len())
+                }
+                _ => None,
+            })
+        };
         assert!(batch.records.len() < 30_000 / CHUNK_ROWS + CHUNK_ROWS);
-        assert!(sealed.max().unwrap() < 40);
+        assert_eq!(written(RowKind::Fixed).count(), 0);
+        assert!(written(RowKind::Flags).max().unwrap() < 40);
+        assert!(written(RowKind::Directory).count() <= 2 && written(RowKind::Directory).max().unwrap() < 200);
     }
 }

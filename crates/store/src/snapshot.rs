@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use crate::{
     chunk::{CHUNK_ROWS, Chunk, Form},
+    error::StoreError,
     flags::FlagBits,
     identifier::{BlobId, EmailId, ModSeq, Uid},
+    source::Source,
     uid_set::UidSet,
 };
 
@@ -44,6 +46,8 @@ pub struct Snapshot {
     /// For each chunk, how many rows stand before it.
     starts: Vec<u32>,
     length: u32,
+    /// Where the rows of chunks are that were not read yet.
+    source: Option<Arc<Source>>,
 }
 
 impl Snapshot {
@@ -145,6 +149,9 @@ impl Snapshot {
                 _ => rest.push((chunk.first_uid(), chunk.last_uid().0)),
             }
         }
+        if newer.source.is_some() {
+            self.source.clone_from(&newer.source);
+        }
         let rest = uids.intersection(&UidSet::from_ranges(rest));
         let rows: Vec<Entry> = newer.select(&rest).map(|(_, entry)| *entry).collect();
         self.replace(&rows);
@@ -166,9 +173,21 @@ impl Snapshot {
     /// Puts a snapshot together.
     pub(crate) fn from_chunks(chunks: impl IntoIterator<Item = Chunk>) -> Self {
         let chunks = chunks.into_iter().map(Arc::new).collect();
-        let mut snapshot = Self { chunks, starts: Vec::new(), length: 0 };
+        let mut snapshot = Self { chunks, starts: Vec::new(), length: 0, source: None };
         snapshot.count();
         snapshot
+    }
+
+    /// The same with rows that are read from `source` when they are looked at.
+    pub(crate) fn with_source(self, source: Arc<Source>) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
+    /// Why some rows that were looked at could not be read; they seem to be missing then. What was answered of a
+    /// snapshot from [`crate::Account::mailbox_outline`] holds if there is nothing here afterwards. One from
+    /// [`crate::Account::mailbox`] never has anything here.
+    pub fn failure(&self) -> Option<&StoreError> {
+        self.source.as_ref()?.failure()
     }
 
     /// Adds a message whose UID is larger than all.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    directory::Directory,
     identifier::{AccountId, MailboxId, Uid},
     record::{AccountRecord, MailboxRecord},
     snapshot::Snapshot,
@@ -30,6 +31,8 @@ pub struct Mailbox {
     pub record: MailboxRecord,
     /// Its messages, once somebody asked for them.
     pub(crate) messages: Option<Snapshot>,
+    /// What is stored of the directory of its chunks, if its messages are known.
+    pub(crate) directory: Directory,
     /// Shared by all versions: messages from this UID on were shown to no session.
     pub(crate) recent: Arc<AtomicU32>,
 }
@@ -37,10 +40,11 @@ pub struct Mailbox {
 impl Mailbox {
     pub(crate) fn new(id: MailboxId, record: MailboxRecord) -> Self {
         let recent = Arc::new(AtomicU32::new(record.recent_from.0));
-        Self { id, record, messages: None, recent }
+        Self { id, record, messages: None, directory: Directory::Whole, recent }
     }
 
-    /// Its messages. [`crate::Account::mailbox`] gives a mailbox that has them; one looked up in a state may be empty-handed.
+    /// Its messages. [`crate::Account::mailbox`] gives a mailbox that has them; one looked up in a state may be empty-handed, or
+    /// have them as [`crate::Account::mailbox_outline`] gives them.
     pub fn messages(&self) -> Option<&Snapshot> {
         self.messages.as_ref()
     }

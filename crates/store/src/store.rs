@@ -24,11 +24,16 @@ use crate::{
     record::AccountRecord,
     special_use::{SpecialUse, SpecialUses},
     state::{AccountState, INBOX},
+    text_order::TextOrders,
     writer::{Published, Writer},
 };
 
 /// The format of the store that this program writes.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
+
+/// The format before that: mailboxes had no directories. They get one each when they are used ([`crate::directory`]); only the
+/// programs of that time must not write to the store any more.
+const FORMAT_WITHOUT_DIRECTORIES: u8 = 3;
 
 /// Whose key range is the system's own, and nobody's account.
 const SYSTEM: AccountId = AccountId(0);
@@ -88,12 +93,12 @@ impl Store {
             .await?;
         match found {
             Some(FORMAT) => {}
-            Some(found) => return Err(StoreError::Format { found, known: FORMAT }),
-            None => {
+            Some(FORMAT_WITHOUT_DIRECTORIES) | None => {
                 let mut batch = Batch::new();
                 batch.put(keys::format(), [FORMAT]);
                 engine.commit(batch).await?;
             }
+            Some(found) => return Err(StoreError::Format { found, known: FORMAT }),
         }
         let (slots, resident) = (Mutex::default(), Mutex::default());
         let digests = DigestBudget::new(options.digest_bytes_max);
@@ -226,7 +231,8 @@ impl Store {
         let (writer, task) = writer.start();
         let (engine, options) = (Arc::clone(&self.engine), Arc::clone(&self.options));
         let digests = Arc::clone(&self.digests);
-        let account = Arc::new(Account { id, engine, options, published, writer, digests });
+        let account =
+            Arc::new(Account { id, engine, options, published, writer, digests, orders: TextOrders::default() });
         current.account = Arc::downgrade(&account);
         current.writer = Some(task);
         if residence == Residence::Kept {

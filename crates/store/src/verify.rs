@@ -13,6 +13,7 @@ use std::{
 use postrider_engine::{BodyRange, Read};
 
 use crate::{
+    directory,
     draft::read_records,
     error::StoreError,
     expunged::{ExpungedKey, ExpungedRecord},
@@ -23,7 +24,7 @@ use crate::{
     options::StoreOptions,
     pages::{make_page, pages_complete, read_page},
     record::{BlobRecord, ChangeRecord, Counts, EmailRecord},
-    rows::load_all_rows,
+    rows::{load_all_rows, load_directory},
     snapshot::Snapshot,
     state::{AccountState, INBOX},
     store::{Store, account_ranges},
@@ -54,7 +55,7 @@ pub struct Rebuilt {
     pub messages: u64,
     /// Pages of digests that were missing or differed.
     pub digests: u64,
-    /// Mailboxes whose counters were wrong.
+    /// Mailboxes whose counters or directory were wrong.
     pub mailboxes: u64,
 }
 
@@ -265,6 +266,15 @@ impl Check<'_> {
             let open = snapshots.get(&mailbox.id).map_or(0, Snapshot::open_rows);
             if open != mailbox.record.rows_open as usize {
                 self.fault(format!("{}: the number of its open rows is wrong", mailbox.record.name));
+            }
+            let stored = load_directory(self.read, self.id, mailbox.id).await?;
+            let expected = snapshots.get(&mailbox.id).map(directory::pages).unwrap_or_default();
+            // One that is missing altogether is made when the mailbox is used.
+            if !stored.is_empty() && stored != expected {
+                self.fault(format!(
+                    "{}: the directory is not what the messages say; `postrider check --rebuild` mends this",
+                    mailbox.record.name
+                ));
             }
             if mailbox.record.highest_modseq > state.record.modseq {
                 self.fault(format!("{}: its mod-sequence is above the account's", mailbox.record.name));

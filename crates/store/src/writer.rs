@@ -133,7 +133,13 @@ impl Writer {
                     self.publish(state);
                 }
                 Err(error) => {
-                    tracing::error!(account = self.state.id.0, %error, "changes could not be committed");
+                    match &error {
+                        // The engine has said so once; all that comes until there is room would say it again.
+                        EngineError::Full(_) => {
+                            tracing::debug!(account = self.state.id.0, %error, "changes were refused");
+                        }
+                        _ => tracing::error!(account = self.state.id.0, %error, "changes could not be committed"),
+                    }
                     return Err(error.into());
                 }
             }

@@ -304,6 +304,17 @@ impl ImapClient {
         self.ok(&format!("SEARCH CHARSET UTF-8 {key} {{{}+}}\r\n{text}", text.len())).search()
     }
 
+    /// Sends a command that ends with a literal, once the server consents to that (RFC 9051 §7.6).
+    ///
+    /// # Errors
+    /// When the connection breaks or the server does not consent.
+    pub fn command_with_literal(&mut self, command: &str, literal: &[u8]) -> io::Result<Answer> {
+        let tag = self.send(format!("{command} {{{}}}", literal.len()).as_bytes())?;
+        let _ = self.consent()?;
+        self.stream.get_mut().write_all(&[literal, b"\r\n"].concat())?;
+        self.answer(&tag)
+    }
+
     /// Begins IDLE and waits for the server's consent; gives the tag for
     /// [`idle_end`](Self::idle_end) and what was told before.
     ///
@@ -311,12 +322,17 @@ impl ImapClient {
     /// When the connection breaks or the server does not consent.
     pub fn idle_begin(&mut self) -> io::Result<(String, Vec<Vec<u8>>)> {
         let tag = self.send(b"IDLE")?;
+        Ok((tag, self.consent()?))
+    }
+
+    /// Waits for the server's consent to go on; gives what was told before.
+    fn consent(&mut self) -> io::Result<Vec<Vec<u8>>> {
         let mut untagged = Vec::new();
         loop {
             let line = self.read_response()?;
             match line.strip_prefix(b"* ") {
                 Some(rest) => untagged.push(rest.to_vec()),
-                None if line.starts_with(b"+") => return Ok((tag, untagged)),
+                None if line.starts_with(b"+") => return Ok(untagged),
                 None => return Err(io::Error::other(String::from_utf8_lossy(&line).into_owned())),
             }
         }

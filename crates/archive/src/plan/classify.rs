@@ -46,6 +46,13 @@ const FOREIGN_ENDS: [(&str, &str, &str); 5] = [
     (".msg", "an Outlook message", "save it as .eml"),
 ];
 
+/// How files begin that are packed in a way that is not read.
+const PACKED: [(&[u8], &str, &str); 3] = [
+    (b"BZh", "a file compressed with bzip2", "unpack it with bunzip2 first, and import what comes out"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it with 7z x first, and import the folder that comes out"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unpack it with unrar x first, and import the folder that comes out"),
+];
+
 /// What the file is. `id` lies in `directory`.
 pub(super) fn classify(
     tree: &Tree,
@@ -88,10 +95,14 @@ pub(super) fn classify(
     if (is_numbered || alone) && begins_with_field(&head) {
         return Ok(gated(FileKind::Eml, Format::Eml));
     }
-    Ok(if head.starts_with(b"!BDN") {
-        FileKind::Foreign("an Outlook data file", "export it from Outlook, or convert it with readpst to mbox")
-    } else {
-        FileKind::Other
+    // One packed file among others may be anything; alone it is what was meant as mail.
+    let packed = PACKED.iter().find(|(begin, ..)| alone && head.starts_with(begin));
+    Ok(match packed {
+        _ if head.starts_with(b"!BDN") => {
+            FileKind::Foreign("an Outlook data file", "export it from Outlook, or convert it with readpst to mbox")
+        }
+        Some((_, what, instead)) => FileKind::Foreign(what, instead),
+        None => FileKind::Other,
     })
 }
 

@@ -155,7 +155,7 @@ impl Planner<'_> {
         for (name, child) in children {
             if classify::is_dbox(self.tree, &name, child) {
                 self.foreign = Some(ArchiveError::NotReadHere {
-                    path: self.tree.root.join(&name),
+                    path: self.tree.directory_path(child),
                     what: "Dovecot's own dbox format",
                     instead: "let Dovecot hand the mail out and fetch it by IMAP",
                 });
@@ -330,7 +330,10 @@ impl Planner<'_> {
         }
         if self.ignored > 0 {
             let names = self.ignored_names.join(", ");
-            self.notes.push(format!("{} files are no mail and were not read, such as {names}", self.ignored));
+            self.notes.push(match self.ignored {
+                1 => format!("1 file is no mail and was not read: {names}"),
+                count => format!("{count} files are no mail and were not read, such as {names}"),
+            });
         }
         let shared = shared_context(&self.drafts);
         let root_name = self.tree.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -388,6 +391,7 @@ impl Planner<'_> {
             return foreign;
         }
         let reason = match self.ignored_names.first() {
+            Some(first) if self.ignored == 1 => format!("its only file does not look like mail: {first}"),
             Some(first) => format!("{} files, none of which looks like mail, such as {first}", self.ignored),
             None => "it is empty, or none of its files looks like mail".to_owned(),
         };
@@ -410,14 +414,29 @@ impl Planner<'_> {
     fn sentence(&self) -> String {
         let counts = &self.counts;
         let parts = [
-            (counts.tree, "folders written by postrider (each has a folder.json)"),
-            (counts.maildir, "Maildir folders (directories with cur and new)"),
-            (counts.mbox, "mbox files (they begin with \"From \")"),
-            (counts.emlx, "Apple Mail messages (files named .emlx)"),
-            (counts.eml, "single messages (files named .eml, or numbered as MH does)"),
+            (
+                counts.tree,
+                "folder written by postrider (it has a folder.json)",
+                "folders written by postrider (each has a folder.json)",
+            ),
+            (
+                counts.maildir,
+                "Maildir folder (a directory with cur and new)",
+                "Maildir folders (directories with cur and new)",
+            ),
+            (counts.mbox, "mbox file (it begins with \"From \")", "mbox files (they begin with \"From \")"),
+            (counts.emlx, "Apple Mail message (a file named .emlx)", "Apple Mail messages (files named .emlx)"),
+            (
+                counts.eml,
+                "single message (a file named .eml, or numbered as MH does)",
+                "single messages (files named .eml, or numbered as MH does)",
+            ),
         ];
-        let parts: Vec<String> =
-            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+            .collect();
         let container = match self.tree.container {
             Container::Directory => "a directory with".to_owned(),
             Container::File(compression) | Container::Tar(compression) => {

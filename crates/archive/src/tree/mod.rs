@@ -247,6 +247,19 @@ impl Tree {
         levels
     }
 
+    /// A directory's path for people.
+    pub fn directory_path(&self, id: DirectoryId) -> PathBuf {
+        self.directories.get(id).map_or_else(|| self.root.clone(), |directory| directory.os_path.clone())
+    }
+
+    /// How many bytes a file has when it is read; of a compressed file alone that is not known before.
+    pub fn content_bytes(&self, id: FileId) -> Option<u64> {
+        match self.container {
+            Container::File(compression) if compression != Compression::None => None,
+            _ => self.file(id).map(|file| file.size),
+        }
+    }
+
     /// A file's path below the root, with `/` between levels.
     pub fn relative_path(&self, id: FileId) -> String {
         let Some(file) = self.file(id) else { return String::new() };

@@ -47,18 +47,12 @@ impl Restoring<'_> {
             RestoreSelection::Mailboxes(names) => names,
             RestoreSelection::Account => &[],
         };
-        let is_wanted = |name: &str| {
-            let is_at_or_below = |wanted: &String| {
-                name.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))
-            };
-            *selection == RestoreSelection::Account || wanted.iter().any(is_at_or_below)
-        };
         let place = Place::account(&saved.file.address);
         let mut chosen = Vec::new();
         let reader = self.reader;
         reader.walk(saved, &mut |mailbox| {
             match mailbox {
-                Ok(mailbox) if is_wanted(&mailbox.file.name) => chosen.push(mailbox),
+                Ok(mailbox) if selection.takes(&mailbox.file.name) => chosen.push(mailbox),
                 Ok(_) => {}
                 Err(error) => self.problem(place.clone(), error),
             }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use postrider_store::{AccountId, BlobHash, BlobId, Uid};
-use rustic_core::{ErrorKind, ReadSourceOpen, RusticError, RusticResult};
+use rustic_core::{ReadSourceOpen, RusticResult};
 
 use super::Shared;
 use crate::{
@@ -24,8 +24,8 @@ pub(crate) enum Content {
     Bytes(Vec<u8>),
     /// A message.
     Body(Body),
-    /// An account's notes, all in memory while they are read: that happens where they changed, one account after the other.
-    Notes { shared: Arc<Shared>, account: AccountId, address: Arc<str>, size: u64 },
+    /// An account's notes.
+    Notes(Notes),
 }
 
 impl ReadSourceOpen for Content {
@@ -39,13 +39,9 @@ impl ReadSourceOpen for Content {
                 let (piece, hasher) = (io::Cursor::default(), blake3::Hasher::new());
                 Reader::Body(Box::new(BodyReader { body, offset: 0, piece, hasher }))
             }
-            Self::Notes { shared, account, address, size } => {
-                let notes = read_notes(&shared, account, size).inspect_err(|reason| {
-                    let place = Box::new(Place::account(&address));
-                    shared.ledger.fail(BackupError::Source { place, reason: reason.clone() });
-                });
-                let failed = |reason| RusticError::new(ErrorKind::InputOutput, reason);
-                Reader::Bytes(io::Cursor::new(notes.map_err(failed)?))
+            Self::Notes(notes) => {
+                let piece = io::Cursor::new(notes_head());
+                Reader::Notes(NotesReader { notes, last: None, given: piece.get_ref().len() as u64, piece })
             }
         })
     }
@@ -96,11 +92,13 @@ pub(crate) enum Reader {
     Bytes(io::Cursor<Vec<u8>>),
     /// Boxed, because the state of a hash is large.
     Body(Box<BodyReader>),
+    Notes(NotesReader),
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
+            Self::Notes(notes) => notes.read(buffer),
             Self::Bytes(bytes) => bytes.read(buffer),
             Self::Body(body) => body.read(buffer),
         }
@@ -145,6 +143,52 @@ impl BodyReader {
     }
 }
 
+/// An account's notes, and how long their file is.
+pub(crate) struct Notes {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) account: AccountId,
+    pub(crate) address: Arc<str>,
+    pub(crate) size: u64,
+}
+
+impl Notes {
+    fn fail(&self, reason: &str) -> io::Error {
+        let place = Box::new(Place::account(&self.address));
+        self.shared.ledger.fail(BackupError::Source { place, reason: reason.to_owned() });
+        io::Error::other(reason.to_owned())
+    }
+}
+
+/// Reads the file of an account's notes, some at a time: there may be one for each message that a POP3 server ever had.
+pub(crate) struct NotesReader {
+    notes: Notes,
+    /// The key of the last note in `piece`.
+    last: Option<Vec<u8>>,
+    /// Bytes of the file up to the end of `piece`.
+    given: u64,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl NotesReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.piece.read(buffer)?;
+        if count > 0 || buffer.is_empty() {
+            return Ok(count);
+        }
+        let Notes { shared, account, size, .. } = &self.notes;
+        let read = shared.handle.block_on(shared.moment.notes_after(*account, self.last.as_deref()));
+        let notes = read.map_err(|error| self.notes.fail(&error.to_string()))?;
+        let lines: Vec<u8> = notes.iter().flat_map(|(key, value)| note_line(key, value)).collect();
+        self.given += lines.len() as u64;
+        if self.given > *size || (notes.is_empty() && self.given < *size) {
+            return Err(self.notes.fail("the account's notes are not as many as they were"));
+        }
+        self.last = notes.into_iter().next_back().map(|(key, _)| key).or(self.last.take());
+        self.piece = io::Cursor::new(lines);
+        self.piece.read(buffer)
+    }
+}
+
 /// The size and hash of the file of an account's notes; nothing if it has none.
 pub(crate) fn measure_notes(
     shared: &Shared,
@@ -180,14 +224,4 @@ fn json_line<T: serde::Serialize>(value: &T) -> Vec<u8> {
     let mut line = Vec::new();
     let _ = manifest::push_line(&mut line, value);
     line
-}
-
-fn read_notes(shared: &Shared, account: AccountId, size: u64) -> Result<Vec<u8>, String> {
-    let mut notes = notes_head();
-    let read = shared.moment.notes(account, |key, value| notes.extend_from_slice(&note_line(key, value)));
-    shared.handle.block_on(read).map_err(|error| error.to_string())?;
-    match notes.len() as u64 == size {
-        true => Ok(notes),
-        false => Err(String::from("the account's notes are not as many as they were")),
-    }
 }

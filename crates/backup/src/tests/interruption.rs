@@ -68,16 +68,64 @@ impl WriteBackend for Failing {
 /// A repository whose storage fails when the number has been counted down, and which is otherwise as any.
 pub(crate) fn failing_repository(folder: &Path) -> (Repository, Arc<AtomicI64>) {
     let left = Arc::new(AtomicI64::new(i64::MAX / 2));
-    let counted = Arc::clone(&left);
+    let site = failing_site(folder, &left);
+    let repository = repository::init(site, &Credentials::Masterkey(MasterKey::new())).unwrap();
+    (repository, left)
+}
+
+fn failing_site(folder: &Path, left: &Arc<AtomicI64>) -> Site {
+    let counted = Arc::clone(left);
     let site = Site::new(Location::folder(folder));
     let storage = Arc::clone(&site.storage);
     let storage = move || {
         let inner = storage()?;
         Ok(Arc::new(Failing { inner, left: Arc::clone(&counted) }) as Arc<dyn WriteBackend>)
     };
-    let site = Site { storage: Arc::new(storage), ..site };
-    let repository = repository::init(site, &Credentials::Masterkey(MasterKey::new())).unwrap();
-    (repository, left)
+    Site { storage: Arc::new(storage), ..site }
+}
+
+#[test]
+fn a_repository_that_cannot_be_made_leaves_nothing_and_can_be_made_later() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("safe");
+    for was_there in [false, true] {
+        // The key is written, the configuration is not.
+        let site = failing_site(&folder, &Arc::new(AtomicI64::new(1)));
+        let answer = repository::init(site, &Credentials::password("secret"));
+        assert!(matches!(answer, Err(BackupError::NoSpace { .. })), "{answer:?}");
+        assert_eq!(folder.exists(), was_there);
+        assert!(!was_there || std::fs::read_dir(&folder).unwrap().next().is_none());
+        std::fs::create_dir_all(&folder).unwrap();
+    }
+    let (_, left) = failing_repository(&folder);
+    left.store(0, Ordering::Relaxed);
+    let again = repository::init(failing_site(&folder, &left), &Credentials::Masterkey(MasterKey::new()));
+    assert!(matches!(again, Err(BackupError::RepositoryExists { .. })), "{again:?}");
+    assert!(folder.join("config").exists());
+}
+
+#[test]
+fn a_repository_whose_making_was_killed_is_made_by_the_next_try() {
+    let place = tempfile::tempdir().unwrap();
+    let stale = place.path().join("keys").join("0123456789abcdef".repeat(4));
+    for folder in ["data/00", "index", "keys", "snapshots"] {
+        std::fs::create_dir_all(place.path().join(folder)).unwrap();
+    }
+    std::fs::write(&stale, "{}").unwrap();
+    let site = || Site::new(Location::folder(place.path()));
+    let file = place.path().join("data/00/somebodys");
+    std::fs::write(&file, "").unwrap();
+    let credentials = Credentials::Masterkey(MasterKey::new());
+    let refused = repository::init(site(), &credentials);
+    assert!(matches!(refused, Err(BackupError::BadLocation { .. })) && stale.exists(), "{refused:?}");
+    std::fs::remove_file(file).unwrap();
+    let other = std::fs::File::open(place.path()).unwrap();
+    other.lock().unwrap();
+    assert!(matches!(repository::init(site(), &credentials), Err(BackupError::Busy { .. })));
+    drop(other);
+    repository::init(site(), &credentials).unwrap();
+    assert!(!stale.exists(), "a key that does not fit is in the way");
+    repository::open(site(), &credentials).unwrap();
 }
 
 #[tokio::test]

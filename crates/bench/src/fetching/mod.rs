@@ -124,6 +124,8 @@ impl Source {
     fn start(binary: &Path, parent: &Path, mail: &Mail, messages: usize) -> Result<Self> {
         let mut server = Server::start(Kind::Dovecot, binary, parent, &[ACCOUNT.to_owned()])?;
         fill_inbox(&server, ACCOUNT, mail, 0, messages)?;
+        // All tools are to meet the same mailbox, whoever came before them.
+        server.leave_flags_to_imap();
         let _ = server.start_to_be_measured()?;
         let (imap, pop3) = (Proxy::start(server.ports().imap), Proxy::start(server.ports().pop3));
         Ok(Self { server, imap, pop3 })
@@ -151,7 +153,7 @@ impl Source {
             if run == 2 {
                 self.change(mail, messages)?;
             }
-            let there = if round + 1 == rounds && run != 1 { Some(self.kept()?) } else { None };
+            let is_compared = round + 1 == rounds && run != 1;
             for &index in &order {
                 let (Some(row), Some(place)) = (rows.get_mut(index), places.get(index)) else { continue };
                 if row.failure.is_some() {
@@ -171,8 +173,9 @@ impl Source {
                 if let Some(samples) = row.samples.get_mut(run) {
                     samples.push(sample);
                 }
-                if let Some(there) = &there {
-                    row.comparisons.push(Comparison::of(there, &place.kept()?));
+                if is_compared {
+                    // As it is there now: a tool that changes flags there does so before this.
+                    row.comparisons.push(Comparison::of(&self.kept()?, &place.kept()?));
                 }
             }
         }

@@ -103,6 +103,9 @@ service lmtp {
 }
 ";
 
+/// Else a message becomes seen when it is fetched by POP3.
+const POP3_LEAVES_FLAGS: &str = "protocol pop3 {\n  pop3_no_flag_updates = yes\n}\n";
+
 /// Writes the configuration; it holds from the next start on.
 pub(super) fn configure(server: &Server, syncing: Syncing) -> Result<()> {
     let (folder, ports) = (&server.folder, &server.ports);
@@ -117,6 +120,7 @@ pub(super) fn configure(server: &Server, syncing: Syncing) -> Result<()> {
         .replace("IMAP_PORT", &ports.imap.to_string())
         .replace("POP3_PORT", &ports.pop3.to_string())
         .replace("LMTP_PORT", &ports.lmtp.to_string());
+    let text = if server.pop3_leaves_flags { text + POP3_LEAVES_FLAGS } else { text };
     fs::write(folder.join("dovecot.conf"), text).context("cannot write dovecot.conf")
 }
 

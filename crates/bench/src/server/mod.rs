@@ -80,6 +80,8 @@ pub struct Server {
     accounts: Vec<Account>,
     tls: Arc<rustls::ClientConfig>,
     child: Option<Child>,
+    /// Whether fetching by POP3 leaves flags as they are.
+    pop3_leaves_flags: bool,
 }
 
 impl Server {
@@ -93,7 +95,8 @@ impl Server {
         let tls = crate::driver::tls_configuration()?;
         let ports = Ports { imap: free_port(), imaps: free_port(), pop3: free_port(), lmtp: free_port() };
         let accounts = locals.iter().map(|local| Account::new(local)).collect();
-        let mut server = Self { kind, binary: binary.to_owned(), folder, ports, accounts, tls, child: None };
+        let (binary, pop3_leaves_flags) = (binary.to_owned(), false);
+        let mut server = Self { kind, binary, folder, ports, accounts, tls, child: None, pop3_leaves_flags };
         match kind {
             Kind::Postrider => postrider::prepare(&server)?,
             Kind::Dovecot => dovecot::prepare(&server)?,
@@ -106,6 +109,12 @@ impl Server {
             Kind::Cyrus => cyrus::add_mailboxes(&server)?,
         }
         Ok(server)
+    }
+
+    /// Dovecot: from the next start on, what is fetched by POP3 does not become seen, so that who fetches by IMAP finds the mailbox
+    /// as it was.
+    pub fn leave_flags_to_imap(&mut self) {
+        self.pop3_leaves_flags = true;
     }
 
     /// Ends the time of filling, in which a server need not sync: writes out what the kernel holds and starts the server

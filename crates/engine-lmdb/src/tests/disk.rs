@@ -17,6 +17,9 @@ use std::{
 
 use crate::disk::{Disk, SystemDisk};
 
+/// LMDB needs some room.
+const ROOM_TO_APPLY: u64 = 64 << 10;
+
 /// A failure to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -33,6 +36,8 @@ struct State {
     fault: Option<Fault>,
     /// Fails at once, and each time, when LMDB is to be written.
     apply_fault: Option<io::ErrorKind>,
+    /// Bytes by which files may grow.
+    room: Option<u64>,
     /// Writes and syncs until the power is cut.
     until_cut: Option<u32>,
     is_off: bool,
@@ -64,6 +69,12 @@ impl TestDisk {
     /// Has a failure come once, when a frame is next written or synced, or none.
     pub fn fail_once(&self, fault: Option<Fault>) {
         self.lock().fault = fault;
+    }
+
+    /// Lets files grow by so many bytes in all, and what is cut off them; LMDB is not counted, but does nothing on a full
+    /// disk.
+    pub fn leave_room(&self, bytes: Option<u64>) {
+        self.lock().room = bytes;
     }
 
     /// Lets no transaction of LMDB through while there is an error.
@@ -156,6 +167,10 @@ impl Disk for TestDisk {
             _ => self.step(&mut state).err(),
         };
         let all: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let growth = (offset + all as u64).saturating_sub(file.metadata()?.len());
+        if let Some(room) = &mut state.room {
+            *room = room.checked_sub(growth).ok_or(io::ErrorKind::StorageFull)?;
+        }
         let length = match failure {
             Some(_) => all / 2,
             None => all.min(state.write_bytes_max.unwrap_or(usize::MAX)),
@@ -185,8 +200,13 @@ impl Disk for TestDisk {
     }
 
     fn cut(&self, file: &File, length: u64) -> io::Result<()> {
-        let state = self.lock();
-        if state.is_off || state.keeps_tails { Ok(()) } else { SystemDisk.cut(file, length) }
+        let mut state = self.lock();
+        if state.is_off || state.keeps_tails {
+            return Ok(());
+        }
+        let before = file.metadata()?.len();
+        state.room = state.room.map(|room| room + before.saturating_sub(length));
+        SystemDisk.cut(file, length)
     }
 
     fn before_apply(&self) -> io::Result<()> {
@@ -194,6 +214,7 @@ impl Disk for TestDisk {
         match state.apply_fault {
             _ if state.is_off => Err(power_is_off()),
             Some(kind) => Err(kind.into()),
+            None if state.room.is_some_and(|room| room < ROOM_TO_APPLY) => Err(io::ErrorKind::StorageFull.into()),
             None => Ok(()),
         }
     }

@@ -1,11 +1,13 @@
 //! A full store says so, keeps what it has, and is usable again when there is room.
 
+use std::sync::Arc;
+
 use postrider_engine::{
     Batch, Engine, EngineError, KeyRange,
     conformance::{content, values, wait},
 };
 
-use super::{everything, fresh, fresh_on_test_disk, small};
+use super::{body, delete_bodies, everything, fresh, fresh_on_test_disk, lazy, put_bodies, small};
 use crate::{LmdbEngine, LmdbOptions};
 
 fn large_record(number: u8) -> Batch {
@@ -82,4 +84,97 @@ fn what_cannot_be_applied_is_served_and_applied_later() {
     let engine = LmdbEngine::open(folder.path(), small()).unwrap();
     assert_eq!(everything(&*engine), before);
     assert_eq!(wait(engine.verify()).unwrap(), Vec::<String>::new());
+}
+
+fn put_body(number: u8) -> Batch {
+    let mut batch = Batch::new();
+    batch.put_body([number], content(number.into(), 5_000).into());
+    batch
+}
+
+fn with_reserve(options: LmdbOptions) -> LmdbOptions {
+    LmdbOptions { reserve_bytes_max: 16 << 20, ..options }
+}
+
+#[test]
+fn a_full_device_takes_small_changes_and_deletions_and_everything_when_there_is_room_again() {
+    let (folder, engine, disk) = fresh_on_test_disk(with_reserve(small()));
+    disk.leave_room(Some(100_000));
+    let mut taken = 0_u8;
+    let refusal = loop {
+        match wait(engine.commit(put_body(taken))) {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refusal, EngineError::Full(_)), "{refusal}");
+    assert!(taken > 5 && engine.shared.room.is_full(), "{taken}");
+    for number in 0..20 {
+        let mut batch = Batch::new();
+        batch.put([number], content(number.into(), 1_000));
+        wait(engine.commit(batch)).unwrap();
+        assert!(matches!(wait(engine.commit(put_body(200))), Err(EngineError::Full(_))));
+    }
+    delete_bodies(&*engine, 0..3);
+    engine.shared.overlay.flush().unwrap();
+    assert_eq!((body(&*engine, 2), body(&*engine, 3)), (None, Some(content(3, 5_000))));
+    // Room for a body, but not for the reserve beside it.
+    disk.leave_room(Some(1 << 20));
+    assert!(matches!(wait(engine.commit(put_body(200))), Err(EngineError::Full(_))));
+    disk.leave_room(None);
+    wait(engine.commit(put_body(200))).unwrap();
+    assert!(!engine.shared.room.is_full());
+    let before = everything(&*engine);
+    drop(engine);
+    let engine = LmdbEngine::open(folder.path(), small()).unwrap();
+    assert_eq!(everything(&*engine), before);
+    assert_eq!(wait(engine.verify()).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_batch_that_is_too_large_for_what_is_left_makes_no_device_full() {
+    let (_folder, engine, disk) = fresh_on_test_disk(with_reserve(small()));
+    disk.leave_room(Some(2 << 20));
+    let mut giant = Batch::new();
+    giant.put_body([0], content(0, 4 << 20).into());
+    assert!(matches!(wait(engine.commit(giant)), Err(EngineError::Full(_))));
+    assert!(!engine.shared.room.is_full());
+    put_bodies(&*engine, [1], 5_000);
+}
+
+#[test]
+fn a_store_opens_on_a_full_device_with_all_that_was_acknowledged() {
+    let (folder, engine, disk) = fresh_on_test_disk(with_reserve(lazy()));
+    for number in 0..30 {
+        put_bodies(&*engine, [number], 5_000);
+        let mut batch = Batch::new();
+        batch.put([number], content(number.into(), 1_000));
+        wait(engine.commit(batch)).unwrap();
+    }
+    delete_bodies(&*engine, 3..7);
+    let before = everything(&*engine);
+    disk.cut_power();
+    drop(engine);
+    disk.restore_power();
+    std::fs::remove_file(folder.path().join("reserve")).unwrap();
+    for is_last in [false, false, true] {
+        disk.leave_room(Some(0));
+        let again = Arc::clone(&disk);
+        let engine = LmdbEngine::open_on(folder.path(), with_reserve(small()), again).unwrap();
+        assert!(engine.shared.room.is_full());
+        assert_eq!(everything(&*engine), before);
+        assert!(matches!(wait(engine.commit(put_body(200))), Err(EngineError::Full(_))));
+        assert!(engine.shared.overlay.flush().is_err());
+        assert_eq!(everything(&*engine), before);
+        if is_last {
+            disk.leave_room(None);
+            engine.shared.overlay.flush().unwrap();
+            put_bodies(&*engine, [100], 5_000);
+            assert_eq!(wait(engine.verify()).unwrap(), Vec::<String>::new());
+        }
+    }
+    let engine = LmdbEngine::open(folder.path(), small()).unwrap();
+    assert_eq!(body(&*engine, 100), Some(content(100, 5_000)));
+    delete_bodies(&*engine, [100]);
+    assert_eq!(everything(&*engine), before);
 }

@@ -30,6 +30,8 @@ pub(crate) fn small() -> LmdbOptions {
         inline_body_bytes_max: 100,
         segment_bytes: 60_000,
         growth_bytes_max: 0,
+        reserve_bytes_max: 0,
+        reserve_retry_milliseconds: 0,
         segment_files_max: 2,
         frame_bytes_max: 100_000,
         frame_operations_max: 50,

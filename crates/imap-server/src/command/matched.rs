@@ -6,7 +6,7 @@ use postrider_imap_proto::{
     command::{Numbering, Search},
     encode::Code,
 };
-use postrider_store::{SortDigest, SortTable, SortText, UidSet};
+use postrider_store::{Account, SortDigest, SortTable, SortText, UidSet, ranks};
 
 use super::search::{Hit, asks_for_modseq};
 use crate::{
@@ -109,6 +109,17 @@ impl Matched {
     /// A text in the form in which it is compared.
     pub(super) fn text(&self, text: SortText, index: u32) -> &[u8] {
         self.place(index).map_or(&[], |(table, row)| table.sort_text(text, row))
+    }
+
+    /// A number for each message that compares as its text does.
+    pub(super) fn text_ranks(&self, account: &Account, text: SortText) -> Vec<u32> {
+        match account.text_order(text, &self.tables, self.len()) {
+            Some(order) => self.places.iter().map(|(table, row)| order.rank(*table, *row)).collect(),
+            None => {
+                let texts: Vec<&[u8]> = (0..self.len() as u32).map(|index| self.text(text, index)).collect();
+                ranks(&texts)
+            }
+        }
     }
 
     pub(super) fn is_reply(&self, index: u32) -> bool {

@@ -27,7 +27,7 @@ impl<S: Stream> Session<S> {
         let account = self.account()?;
         let found = account.state().find(&name).map(|mailbox| mailbox.id);
         let id = found.ok_or_else(|| Failure::no(Code::NonExistent, "There is no such mailbox"))?;
-        let mailbox = account.mailbox(id).await?;
+        let mailbox = account.mailbox_outline(id).await?;
         if select.condstore {
             self.enabled.condstore = true;
         }

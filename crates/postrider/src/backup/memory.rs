@@ -25,8 +25,6 @@ pub struct Memory {
     pub last_begun: Option<i64>,
     /// The moment of the newest snapshot.
     pub last_success: Option<i64>,
-    /// The newest snapshot.
-    pub last_snapshot: Option<String>,
     /// The snapshot that was last read back and found right, and when.
     pub verified: Option<Verified>,
     /// When old snapshots were last removed.

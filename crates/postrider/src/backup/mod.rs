@@ -3,6 +3,7 @@
 //! What a repository looks like is that crate's matter. Here stands what it leaves to others: where it is and with which passphrase,
 //! what is saved of accounts beside their mail, and what is remembered from run to run.
 
+mod access;
 mod memory;
 mod passphrase;
 mod proof;
@@ -26,16 +27,19 @@ use tokio::sync::Notify;
 pub use schedule::keep_filling;
 pub use vouch::Vouching;
 pub use wish::{
-    ExtractAnswer, ExtractWish, InitAnswer, Keep, MailboxSummary, MessageSummary, PruneAnswer, PruneWish,
+    ExtractAnswer, ExtractWish, InitAnswer, Keep, LivingAnswer, MailboxSummary, MessageSummary, PruneAnswer, PruneWish,
     RestoreAnswer, RestoreWish, RunAnswer, RunWish, SafeStatus, ShowAnswer, ShowWish, SnapshotSummary, VerifyAnswer,
     VerifyWish, When,
 };
 
 use self::memory::Memory;
 use crate::{
-    advice::{Advise, with_hint},
+    advice::{self, Advise, with_hint},
     config::{Backup, Config},
 };
+
+/// What is said where the configuration, as it was last read, names no repository.
+pub const NOT_CONFIGURED: &str = "no place for backups is configured";
 
 /// The safe as it is configured, and what is remembered of it.
 pub struct Safe {
@@ -86,7 +90,7 @@ impl Safe {
             let shared = self.shared();
             (Arc::clone(&shared.settings), shared.running)
         };
-        let Some(repository) = settings.backup.repository.clone() else { return SafeStatus::default() };
+        let Some(repository) = settings.shown() else { return SafeStatus::default() };
         let memory = settings.memory(now);
         SafeStatus {
             repository: Some(repository),
@@ -158,14 +162,23 @@ impl Settings {
 
     fn location(&self) -> Result<Location> {
         let Some(repository) = &self.backup.repository else {
-            let none = Err(anyhow!("no place for backups is configured"));
+            let none = Err(anyhow!(NOT_CONFIGURED));
             return none.advise("write repository = \"/a/folder/on/another/disk\" below [backup] in the configuration");
         };
-        Location::parse(repository).map_err(explained)
+        let location = Location::parse(repository).map_err(explained)?;
+        match location.as_folder() {
+            Some(_) => Ok(location),
+            None => Ok(location.with_variables(access::variables(self.backup.access_file.as_deref())?)),
+        }
+    }
+
+    /// The repository as it may be told to anybody.
+    fn shown(&self) -> Option<String> {
+        self.backup.repository.as_deref().map(Location::shown)
     }
 
     fn memory(&self, now: i64) -> Memory {
-        Memory::read(&self.data, self.backup.repository.as_deref().unwrap_or_default(), now)
+        Memory::read(&self.data, &self.shown().unwrap_or_default(), now)
     }
 }
 
@@ -199,10 +212,19 @@ impl From<SnapshotInfo> for SnapshotSummary {
     }
 }
 
+/// An error in one line for the log and for `backup status`, which have no place for a hint of its own.
+fn with_advice(error: &Error) -> String {
+    let line = advice::one_line(error);
+    match advice::hint(error) {
+        Some(hint) => format!("{line}: {hint}"),
+        None => line,
+    }
+}
+
 /// An error with what to do about it, where its own words do not say so.
 fn explained(error: BackupError) -> Error {
     let hint = match &error {
-        BackupError::NoRepository { .. } => "postrider backup init makes it",
+        BackupError::NoRepository { .. } => "run `postrider backup init`",
         BackupError::WrongPassphrase { .. } => {
             "it is in the file that backup.passphrase_file names; put back the copy that you kept"
         }

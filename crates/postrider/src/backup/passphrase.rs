@@ -1,19 +1,18 @@
 //! The passphrase file of the safe.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
 use anyhow::{Context, Result, anyhow};
+use postrider_accounts::generate_password;
 use postrider_backup::Passphrase;
 
 use crate::advice::Advise;
 
-/// 32 characters that are not mistaken for one another.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Characters of a passphrase that is made here: 150 random bits.
 const CHARACTERS: usize = 30;
 /// Characters between dashes.
@@ -24,7 +23,9 @@ pub fn read(file: &Path) -> Result<Passphrase> {
     let text = match fs::read_to_string(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let missing = Err(anyhow!("there is no passphrase file {}", file.display()));
-            return missing.advise("postrider backup init makes it; or put back the copy that you kept");
+            return missing.advise(
+                "run `postrider backup init`, which makes it and the repository; or put back the copy that you kept",
+            );
         }
         other => other.with_context(|| format!("cannot read {}", file.display()))?,
     };
@@ -41,26 +42,27 @@ pub fn read(file: &Path) -> Result<Passphrase> {
 
 /// Makes a file with a passphrase that nobody can guess, unless there is one. Whether it was made.
 pub fn make(file: &Path) -> Result<bool> {
-    let mut random = [0_u8; CHARACTERS];
-    getrandom::fill(&mut random).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
-    let mut words = String::with_capacity(CHARACTERS + CHARACTERS / GROUP + 1);
-    for (position, byte) in random.iter().enumerate() {
-        if position > 0 && position % GROUP == 0 {
-            words.push('-');
-        }
-        // 256 is a multiple of 32, so every character is equally likely.
-        words.extend(ALPHABET.get(usize::from(byte % 32)).map(|character| char::from(*character)));
-    }
-    words.push('\n');
+    let words = generate_password(CHARACTERS, GROUP)?;
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    match opened.and_then(|mut file| file.write_all(words.as_bytes()).and_then(|()| file.sync_all())) {
+    let written = opened.and_then(|mut made| {
+        let written = write_line(&mut made, words.expose()).and_then(|()| made.sync_all());
+        // A part of one, as on a full disk, would be taken for a passphrase the next time.
+        written.inspect_err(|_| drop(fs::remove_file(file)))
+    });
+    match written {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error).with_context(|| format!("cannot write {}", file.display())),
     }
 }
 
-fn others_can_read(file: &Path) -> bool {
+fn write_line(file: &mut File, line: &str) -> io::Result<()> {
+    file.write_all(line.as_bytes())?;
+    file.write_all(b"\n")
+}
+
+/// Whether a file with a secret in it is open to others.
+pub fn others_can_read(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
@@ -85,7 +87,8 @@ mod tests {
     fn an_empty_file_and_one_of_several_lines_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("passphrase");
-        assert!(read(&file).is_err());
+        let missing = crate::backup::with_advice(&read(&file).unwrap_err());
+        assert!(missing.contains("there is no passphrase file") && missing.contains("run `postrider backup init`"));
         for text in ["", "\n", "a\nb\n"] {
             fs::write(&file, text).unwrap();
             assert!(read(&file).is_err(), "{text:?}");

@@ -3,15 +3,18 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::{Context, Result};
-use postrider_backup::{Depth, Rehearsal, Repository, SnapshotId, SnapshotInfo, VerifyOptions};
+use postrider_backup::{Depth, Living, LivingReport, Rehearsal, Repository, SnapshotId, SnapshotInfo, VerifyOptions};
 use postrider_engine_lmdb::{LmdbEngine, LmdbOptions};
 use postrider_store::{Store, system_now};
 
-use super::{Safe, VerifyAnswer, VerifyWish, explained, find, teller::tell};
+use super::{LivingAnswer, Safe, VerifyAnswer, VerifyWish, explained, find, short, teller::tell};
 use crate::{
     control::Reporter,
     storage::{Storage, make_private_folder},
@@ -71,11 +74,13 @@ impl Safe {
             messages_read: report.messages_read,
             bytes: report.bytes_read,
             rehearsed_messages: 0,
+            living: Vec::new(),
             findings: report.findings.iter().map(ToString::to_string).collect(),
         })
     }
 
-    /// Restores a snapshot into a store that is thrown away afterwards, and compares what is there then.
+    /// Restores a snapshot into a store that is thrown away afterwards, and compares what is there then with the snapshot and with
+    /// the living store.
     async fn rehearse(
         &self,
         repository: &Repository,
@@ -86,10 +91,12 @@ impl Safe {
     ) -> Result<()> {
         let stage = Stage::new(&self.settings().data)?;
         let engine =
-            LmdbEngine::open(&stage.0, LmdbOptions::default()).context("cannot open a store to rehearse in")?;
+            LmdbEngine::open(&stage.store, LmdbOptions::default()).context("cannot open a store to rehearse in")?;
         let store = Store::open(engine, storage.store.options().clone(), system_now()).await?;
+        let accounts = storage.accounts.list().await?.into_iter().map(|entry| (entry.address, entry.id)).collect();
+        let living = Some(Living { store: Arc::clone(&storage.store), accounts });
         let report = tell(reporter, |observer, cancel| {
-            let rehearsal = Rehearsal { cancel, ..Rehearsal::default() };
+            let rehearsal = Rehearsal { living, cancel, ..Rehearsal::default() };
             let (repository, id, store) = (&repository, &snapshot.id, Arc::clone(&store));
             async move { repository.rehearse(id, store, rehearsal, observer).await }
         })
@@ -98,15 +105,40 @@ impl Safe {
         let problems = report.differences.iter().chain(&report.restored.problems);
         answer.findings.extend(problems.map(|(place, what)| format!("rehearsal: {place}: {what}")));
         answer.rehearsed_messages += report.compared;
+        answer.living.push(LivingAnswer::new(short(&snapshot.id), report.living.unwrap_or_default()));
         Ok(())
     }
 }
 
-/// A folder that goes when it is dropped.
-struct Stage(PathBuf);
+impl LivingAnswer {
+    fn new(snapshot: String, report: LivingReport) -> Self {
+        let LivingReport { accounts, accounts_gone, messages, came, gone, flags_changed, .. } = report;
+        let LivingReport { mailboxes_came, mailboxes_gone, mailboxes_renamed, .. } = report;
+        Self {
+            snapshot,
+            accounts,
+            accounts_gone,
+            messages,
+            came,
+            gone,
+            flags_changed,
+            mailboxes_came,
+            mailboxes_gone,
+            mailboxes_renamed,
+        }
+    }
+}
+
+/// A folder that goes when it is dropped, with a folder for a store in it.
+struct Stage {
+    folder: PathBuf,
+    store: PathBuf,
+}
 
 impl Stage {
     fn new(data: &Path) -> Result<Self> {
+        /// A store closes some time after it was let go, and one that is open keeps another from its folder.
+        static REHEARSALS: AtomicU64 = AtomicU64::new(1);
         let folder = data.join(STAGE);
         // What a crash left behind.
         match fs::remove_dir_all(&folder) {
@@ -115,15 +147,18 @@ impl Stage {
             }
             _ => {}
         }
-        make_private_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self(folder))
+        let store = folder.join(REHEARSALS.fetch_add(1, Ordering::Relaxed).to_string());
+        for folder in [&folder, &store] {
+            make_private_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        Ok(Self { folder, store })
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!("cannot remove {}: {error}", self.0.display());
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            tracing::warn!("cannot remove {}: {error}", self.folder.display());
         }
     }
 }

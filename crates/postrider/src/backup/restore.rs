@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use postrider_accounts::{AccountsError, CarriedAccount};
 use postrider_backup::{
     AccountRestore, NoteTranslation, Repository, RestoreOptions, RestorePlace, RestoreReport, RestoreSelection,
-    SavedAccount, SnapshotId, SnapshotInfo, Work,
+    SavedAccount, SavedMailbox, SnapshotId, SnapshotInfo, Work,
 };
 use postrider_store::{AccountId, Uid, UidSet};
 
@@ -86,7 +86,10 @@ impl Safe {
             saved.retain(|account| account.address == *address);
             if saved.is_empty() {
                 let none = Err(anyhow!("the backup of then holds no account {address}"));
-                return none.advise(format!("postrider backup show {} lists the accounts in it", snapshot.id.short()));
+                return none.advise(format!(
+                    "postrider backup show --snapshot {} lists the accounts in it",
+                    snapshot.id.short()
+                ));
             }
         }
         let mut answer =
@@ -103,6 +106,8 @@ impl Safe {
                         answer.count(&repository, &snapshot, account, wish).await?;
                         continue;
                     }
+                    // Before anything is made: nobody wants an empty account for a mistyped mailbox.
+                    selected(&repository, &snapshot.id, account, wish).await?;
                     make(storage, account, &mut answer).await?
                 }
             };
@@ -166,6 +171,27 @@ fn one(account: &SavedAccount, into: AccountId, wish: &RestoreWish) -> AccountRe
     AccountRestore { address: account.address.clone(), into, selection, place }
 }
 
+/// The mailboxes of an account that are meant, and what of them.
+async fn selected(
+    repository: &Repository,
+    snapshot: &SnapshotId,
+    account: &SavedAccount,
+    wish: &RestoreWish,
+) -> Result<(Vec<SavedMailbox>, RestoreSelection)> {
+    let selection = one(account, AccountId(0), wish).selection;
+    let mut mailboxes = repository.saved_mailboxes(snapshot, &account.address).await.map_err(explained)?;
+    mailboxes.retain(|mailbox| selection.takes(&mailbox.file.name));
+    if let Some(mailbox) = wish.mailbox.as_ref().filter(|_| mailboxes.is_empty()) {
+        let none = Err(anyhow!("the backup of then holds no mailbox {mailbox} of {}", account.address));
+        return none.advise(format!(
+            "postrider backup show --snapshot {} --account {} lists its mailboxes",
+            snapshot.short(),
+            account.address
+        ));
+    }
+    Ok((mailboxes, selection))
+}
+
 /// Makes an account as it was saved.
 async fn make(storage: &Storage, account: &SavedAccount, answer: &mut RestoreAnswer) -> Result<AccountId> {
     let carried = carried(account)?;
@@ -207,14 +233,18 @@ impl RestoreAnswer {
         wish: &RestoreWish,
     ) -> Result<()> {
         let id: &SnapshotId = &snapshot.id;
-        let mailboxes = repository.saved_mailboxes(id, &account.address).await.map_err(explained)?;
-        for mailbox in mailboxes {
-            let is_wanted = wish.mailbox.as_deref().is_none_or(|wanted| wanted == mailbox.file.name);
-            if is_wanted {
-                self.mailboxes_made += 1;
+        let (mailboxes, selection) = selected(repository, id, account, wish).await?;
+        for mailbox in &mailboxes {
+            self.mailboxes_made += 1;
+            let RestoreSelection::Messages { uids, .. } = &selection else {
                 self.messages += u64::from(mailbox.file.messages);
                 self.bytes += mailbox.file.bytes;
-            }
+                continue;
+            };
+            let (name, uids) = (&mailbox.file.name, Some(uids.clone()));
+            let lines = repository.saved_messages(id, &account.address, name, uids).await.map_err(explained)?;
+            self.messages += lines.len() as u64;
+            self.bytes += lines.iter().map(|line| u64::from(line.size)).sum::<u64>();
         }
         self.accounts += 1;
         Ok(())

@@ -7,8 +7,8 @@ use postrider_accounts::{AccountsError, Credentials};
 use postrider_backup::{AccountInfo, Depth, Repository, RunOptions, RunReport, Scope};
 use serde_json::Value;
 
-use super::{RunAnswer, RunWish, Safe, explained, short, teller::tell};
-use crate::{advice::one_line, control::Reporter, storage::Storage};
+use super::{RunAnswer, RunWish, Safe, explained, short, teller::tell, with_advice};
+use crate::{control::Reporter, storage::Storage};
 
 /// The field of an account's form that holds its secrets: they lie in a file of their own.
 const CREDENTIALS: &str = "credentials";
@@ -23,13 +23,12 @@ impl Safe {
         let made = self.make(storage, wish, reporter).await;
         self.remember(storage.store.now(), |memory| match &made {
             // A part of the accounts is no backup of all.
-            Ok((_, answer)) if wish.accounts.is_empty() => {
+            Ok(_) if wish.accounts.is_empty() => {
                 memory.last_success = Some(now);
-                memory.last_snapshot = Some(answer.snapshot.clone());
                 memory.last_failure = None;
             }
             Ok(_) => {}
-            Err(error) => memory.last_failure = Some(one_line(error)),
+            Err(error) => memory.last_failure = Some(with_advice(error)),
         });
         let (repository, mut answer) = made?;
         if wish.verify {

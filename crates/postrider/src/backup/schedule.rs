@@ -8,8 +8,9 @@ use tokio::time::sleep;
 use super::{
     PruneWish, RunWish, Safe, Settings,
     memory::{Memory, seconds},
+    with_advice,
 };
-use crate::{advice::one_line, control::Reporter, storage::Storage};
+use crate::{control::Reporter, storage::Storage};
 
 /// How long is waited after a failure, unless backups come more often anyway.
 const RETRY: Duration = Duration::from_secs(600);
@@ -66,7 +67,7 @@ impl Safe {
                 );
             }
             Err(error) => {
-                tracing::error!("no backup was made: {}", one_line(&error));
+                tracing::error!("no backup was made: {}", with_advice(&error));
                 return;
             }
         }
@@ -78,7 +79,7 @@ impl Safe {
                     bytes_freed = answer.bytes_freed,
                     "old backups were removed"
                 ),
-                Err(error) => tracing::error!("old backups were not removed: {}", one_line(&error)),
+                Err(error) => tracing::error!("old backups were not removed: {}", with_advice(&error)),
             }
         }
     }

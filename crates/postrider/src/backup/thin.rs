@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use postrider_backup::{KeepRules, PruneOptions, Work};
+use postrider_backup::{KeepRules, PROTECTED, PruneOptions, Work};
 
 use super::{Keep, PruneAnswer, PruneWish, Safe, explained, short, teller::tell};
 use crate::{config, control::Reporter, storage::Storage};
@@ -33,7 +33,9 @@ impl Safe {
             let now = storage.store.now();
             self.remember(now, |memory| memory.last_pruned = Some(now));
         }
+        let protected = report.kept.iter().filter(|(_, reasons)| *reasons == [PROTECTED]);
         Ok(PruneAnswer {
+            protected: protected.map(|(snapshot, _)| short(&snapshot.id)).collect(),
             kept: report.kept.iter().map(|(snapshot, _)| short(&snapshot.id)).collect(),
             removed: report.removed.iter().map(|snapshot| short(&snapshot.id)).collect(),
             bytes_freed: report.bytes_freed,

@@ -166,8 +166,36 @@ pub struct VerifyAnswer {
     pub bytes: u64,
     /// Messages that were restored into a store of their own and compared there.
     pub rehearsed_messages: u64,
+    /// What was held against the living store: one for each snapshot that was restored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub living: Vec<LivingAnswer>,
     /// One line for each fault.
     pub findings: Vec<String>,
+}
+
+/// A snapshot that was restored elsewhere, held against the living store, and what has changed there since.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LivingAnswer {
+    /// The snapshot.
+    pub snapshot: String,
+    /// Accounts that were held against each other; none: there is no living store of these accounts.
+    pub accounts: u64,
+    /// Accounts that are there no more.
+    pub accounts_gone: Vec<String>,
+    /// Messages that lived then and live still, and were held against each other.
+    pub messages: u64,
+    /// Messages that came since.
+    pub came: u64,
+    /// Messages that are gone since.
+    pub gone: u64,
+    /// Messages whose flags changed since.
+    pub flags_changed: u64,
+    /// Mailboxes that were made since.
+    pub mailboxes_came: u64,
+    /// Mailboxes that are gone since.
+    pub mailboxes_gone: u64,
+    /// Mailboxes that have another name since.
+    pub mailboxes_renamed: u64,
 }
 
 /// Mail to be brought back: `POST /v1/backup/restore`.
@@ -274,6 +302,9 @@ pub struct Keep {
 pub struct PruneAnswer {
     /// Snapshots that are kept.
     pub kept: Vec<String>,
+    /// Of those, the one that no rule keeps and that stays because it is the newest that was read back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<String>,
     /// Snapshots that are removed.
     pub removed: Vec<String>,
     /// Space that was won back: that of files which an earlier pruning marked.

@@ -1,7 +1,7 @@
 //! `postrider account`: who has mail here.
 
 use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use hyper::Method;
 use postrider_accounts::Pop3Delete;
 
@@ -57,18 +57,18 @@ enum Action {
         password: PasswordSource,
     },
     /// Change what holds for one account; `account list --json` shows it
-    #[command(arg_required_else_help = true)]
+    #[command(arg_required_else_help = true, group = ArgGroup::new("setting").required(true).multiple(true))]
     Set {
         /// The account's address
         address: String,
         /// What a POP3 program's delete does
-        #[arg(long, value_enum)]
+        #[arg(long, value_enum, group = "setting")]
         pop3_delete: Option<Deletion>,
         /// Seconds between two POP3 logins; 0 for the server's default
-        #[arg(long, value_name = "SECONDS")]
+        #[arg(long, value_name = "SECONDS", group = "setting")]
         pop3_login_delay: Option<u32>,
         /// Bytes that the account's mail may take; 0 for the server's default
-        #[arg(long, value_name = "BYTES")]
+        #[arg(long, value_name = "BYTES", group = "setting")]
         quota: Option<u64>,
     },
     /// Passwords for single programs, which can be taken back one by one

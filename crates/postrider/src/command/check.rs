@@ -59,11 +59,12 @@ fn readable(report: &CheckReport, rebuilt: bool) -> String {
         text.push('\n');
     }
     let CheckReport { accounts, messages, bytes, .. } = report;
+    let accounts = if *accounts == 1 { "1 account".to_owned() } else { format!("{accounts} accounts") };
     let verdict = match report.findings.len() {
         0 => "no faults".to_owned(),
         1 => "1 fault".to_owned(),
         count => format!("{count} faults"),
     };
-    text.push_str(&format!("checked {accounts} accounts, {messages} messages, {bytes} bytes: {verdict}\n"));
+    text.push_str(&format!("checked {accounts}, {messages} messages, {bytes} bytes: {verdict}\n"));
     text
 }

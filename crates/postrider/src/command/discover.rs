@@ -16,6 +16,7 @@ use super::{
     output::{self, Form},
     pull::{found, trust_in},
 };
+use crate::advice::Advise;
 
 /// Find the mail servers of an address
 ///
@@ -47,7 +48,8 @@ impl Discover {
             Form::Json => output::json(&Answer::of(&discovery))?,
             Form::Text => output::text(&readable(&discovery))?,
         }
-        found::incoming(&discovery).map(drop)
+        let found = found::incoming(&discovery).map(drop);
+        found.advise("look for the server in the provider's help, and give its URL to `postrider pull`")
     }
 }
 

@@ -1,8 +1,8 @@
 //! `postrider export`: an account's mail into files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::{
@@ -12,7 +12,10 @@ use super::{
     output::{self, Form},
     progress::Display,
 };
-use crate::transfer::{ExportReport, ExportWish, Pack, TargetForm};
+use crate::{
+    advice::Advise,
+    transfer::{ExportReport, ExportWish, Pack, TargetForm},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,9 +64,9 @@ impl Export {
         let form = self.form.form();
         let wish = ExportWish {
             account: checked_address(&self.account)?,
+            pack: pack_of(&self.path, self.pack)?,
             path: absolute(&self.path)?,
             form: self.format,
-            pack: self.pack.unwrap_or_else(|| pack_of(&self.path)),
             mailboxes: self.mailbox,
             replace: self.replace,
         };
@@ -80,17 +83,34 @@ impl Export {
     }
 }
 
-/// As the path ends.
-fn pack_of(path: &std::path::Path) -> Pack {
+/// Ends of names of compressed files other than zip: a folder of such a name is not what was meant.
+const COMPRESSED: [&str; 7] = ["gz", "tgz", "zst", "xz", "bz2", "7z", "rar"];
+
+/// What was asked for, else as the path ends.
+fn pack_of(path: &Path, asked: Option<Pack>) -> Result<Pack> {
     let end = path.extension().unwrap_or_default();
     let is = |wanted: &str| end.eq_ignore_ascii_case(wanted);
-    if is("tar") {
+    if path == Path::new("-") {
+        let refused: Result<()> = Err(anyhow!("an export is not written to standard output"));
+        refused.advise("name a file or folder, as in alice.tar; ./- makes a folder of that name")?;
+    }
+    if let Some(pack) = asked {
+        return Ok(pack);
+    }
+    if COMPRESSED.into_iter().any(is) {
+        let refused: Result<()> = Err(anyhow!("{}: of compressed files only .zip is written", path.display()));
+        refused.advise(
+            "choose a PATH that ends in .zip, or in .tar and compress that; --pack folder makes a folder of any name",
+        )?;
+    }
+    let pack = if is("tar") {
         Pack::Tar
     } else if is("zip") {
         Pack::Zip
     } else {
         Pack::Folder
-    }
+    };
+    Ok(pack)
 }
 
 fn readable(report: &ExportReport) -> String {
@@ -111,4 +131,25 @@ fn readable(report: &ExportReport) -> String {
     let ExportReport { messages, mailboxes, path, .. } = report;
     text.push_str(&format!("exported {messages} messages of {mailboxes} mailboxes to {}\n", path.display()));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_asks_for_another_compression_than_zip_is_refused_instead_of_made_a_folder() {
+        for (path, wanted) in [
+            ("a.tar", Some(Pack::Tar)),
+            ("a.ZIP", Some(Pack::Zip)),
+            ("a", Some(Pack::Folder)),
+            ("a.tar.gz", None),
+            ("-", None),
+            ("./-", Some(Pack::Folder)),
+        ] {
+            assert_eq!(pack_of(Path::new(path), None).ok(), wanted, "{path}");
+        }
+        assert_eq!(pack_of(Path::new("a.gz"), Some(Pack::Folder)).ok(), Some(Pack::Folder));
+        assert!(pack_of(Path::new("-"), Some(Pack::Tar)).is_err(), "standard output is not written to in any pack");
+    }
 }

@@ -1,6 +1,10 @@
 //! `postrider import`: mail from files into an account.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::Args;
@@ -76,7 +80,7 @@ impl Import {
         let form = self.form.form();
         let wish = ImportWish {
             account: checked_address(&self.into)?,
-            path: absolute(&self.path)?,
+            path: plain(&self.path)?,
             under: self.under,
             form: self.format,
             dry_run: self.dry_run,
@@ -96,6 +100,14 @@ impl Import {
         }
         Ok(if report.total.not_imported() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// The path in one spelling, by which an interrupted import is known again: `Mail/` is `Mail`, and `..` is followed.
+fn plain(path: &Path) -> Result<PathBuf> {
+    let path: PathBuf = absolute(path)?.components().collect();
+    let has_parent = path.components().any(|part| part == Component::ParentDir);
+    // What cannot be looked at from here, the server may still see.
+    Ok(if has_parent { path.canonicalize().unwrap_or(path) } else { path })
 }
 
 fn readable(report: &ImportReport, wish: &ImportWish) -> String {
@@ -148,12 +160,12 @@ fn totals(report: &ImportReport) -> Vec<String> {
     let total = &report.total;
     let mut lines = Vec::new();
     for (count, what) in [
-        (total.present, "were in their mailbox already and were passed over"),
-        (total.expunged, "were deleted in the source but not yet cut out of it, and were passed over"),
-        (total.program_notes, "are no mail but a program's notes to itself, and were passed over"),
+        (total.present, "passed over, in the mailbox already"),
+        (total.expunged, "passed over, deleted in the source but not yet cut out of it"),
+        (total.program_notes, "passed over, no mail but a program's notes to itself"),
         (total.keywords_lost, "lost a keyword: a mailbox holds 123 different ones"),
-        (total.too_large, "are larger than store.message_bytes_max and were NOT IMPORTED"),
-        (total.unreadable, "cannot be read and were NOT IMPORTED; mend that and give the command with --again"),
+        (total.too_large, "NOT IMPORTED, larger than store.message_bytes_max"),
+        (total.unreadable, "NOT IMPORTED, cannot be read; mend that and give the command with --again"),
     ] {
         if count > 0 {
             lines.push(format!("{} {what}", messages(count)));
@@ -192,4 +204,21 @@ fn names(report: &ImportReport) -> Vec<String> {
 
 fn messages(count: u64) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_folder_in_several_spellings_is_one_import() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("Mail/cur")).unwrap();
+        let wanted = folder.path().canonicalize().unwrap().join("Mail");
+        for spelling in ["Mail", "Mail/", "./Mail", "Mail/.", "Mail/cur/..", "Mail/../Mail/"] {
+            let path = plain(&wanted.parent().unwrap().join(spelling)).unwrap();
+            assert_eq!(path.as_os_str(), wanted.as_os_str(), "{spelling}");
+        }
+        assert_eq!(plain(Path::new("/nowhere/../x")).unwrap(), Path::new("/nowhere/../x"), "left to the server");
+    }
 }

@@ -39,7 +39,9 @@ impl Init {
                 let refused: Result<()> = Err(anyhow!("{} exists already, and is left as it is", path.display()));
                 refused.advise("choose another file with --config, or remove this one first")?;
             }
-            other => other.with_context(|| format!("cannot write {}", path.display()))?,
+            other => other
+                .with_context(|| format!("cannot write {}", path.display()))
+                .advise("name a file in a folder that exists and that you may write to, with --config")?,
         }
         // What was written must be readable, or the domain was none.
         if let Err(error) = config::load(&path) {

@@ -22,14 +22,21 @@ mod undelete;
 use std::{
     env,
     future::Future,
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 
-use crate::{advice::Advise, config::Config, control::Control, storage::Storage};
+use crate::{
+    advice::Advise,
+    config::Config,
+    control::{Control, Stopped},
+    storage::Storage,
+};
 
 const AFTER_HELP: &str = "\
 Try it, without touching anything on this machine:
@@ -40,9 +47,19 @@ Set up a server:
   postrider --config postrider.toml account add alice@example.org
   postrider serve --config postrider.toml
 
-Exit status: 0 done, 1 `check` found faults, `import` or `pull` could not take every message, 2 it could not be done.";
+Bring mail along, and keep it safe:
+  postrider pull imaps://alice%40example.com@imap.example.com --into alice@example.org
+  postrider import Mail.mbox --into alice@example.org
+  postrider backup init
 
-/// A mail server for people who want to own their mail: keeps it, and hands it to any mail program by IMAP and POP3.
+Exit status:
+  0  done
+  1  done, but not all is well: `check`, `backup verify` or `backup run --verify` found faults; `import`, `pull`, `migrate` or
+     `backup restore` could not take every message; `backup status` says that a backup is late
+  2  it could not be done";
+
+/// Mail for people who want to own theirs: receives, fetches and keeps it, hands it to any mail program by IMAP and POP3, and
+/// backs it up.
 #[derive(Debug, Parser)]
 #[command(name = "postrider", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub struct CommandLine {
@@ -134,6 +151,7 @@ impl Place {
     /// The way to the server's accounts and mail: through the running server, else to its data directly.
     async fn control(&self) -> Result<Control> {
         let config = self.configuration()?;
+        check_access(&config)?;
         // Else a mistyped folder would be made, found empty, and left behind.
         if !Storage::exists(&config) {
             let missing: Result<Control> = Err(anyhow!("there is no mail in {} yet", config.data().display()));
@@ -144,7 +162,21 @@ impl Place {
 
     /// The same, but makes the data folder if there is none.
     async fn control_or_new(&self) -> Result<Control> {
-        Control::open(&self.configuration()?).await
+        let config = self.configuration()?;
+        check_access(&config)?;
+        Control::open(&config).await
+    }
+}
+
+/// Refuses whoever may not look into the data folder: to them it would seem to be empty.
+fn check_access(config: &Config) -> Result<()> {
+    match std::fs::read_dir(config.data()) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let refused: Result<()> =
+                Err(anyhow!("the data folder {} belongs to another user", config.data().display()));
+            refused.advise("run this as the server's user, as in: sudo -u postrider postrider ...")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -152,10 +184,19 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))
 }
 
+/// How long threads may take to end after Ctrl-C.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Runs a command's asynchronous part.
 fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("cannot start")?.block_on(future)
+    let runtime = runtime.context("cannot start")?;
+    let outcome = runtime.block_on(future);
+    if outcome.as_ref().is_err_and(|error| error.is::<Stopped>()) {
+        // Whoever pressed Ctrl-C does not wait for threads that cannot be told to end; the store stands a sudden end.
+        runtime.shutdown_timeout(STOP_PATIENCE);
+    }
+    outcome
 }
 
 /// Refuses what is no address before anything is asked or opened.

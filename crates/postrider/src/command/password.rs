@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::advice::Advise;
 
@@ -28,7 +28,8 @@ impl Source {
             Self::Terminal => ask(address)?,
         };
         if password.is_empty() {
-            bail!("the password is empty");
+            let refused: Result<()> = Err(anyhow!("the password is empty"));
+            refused.advise("give it at the prompt, or on the first line of standard input with --password-stdin")?;
         }
         Ok(password)
     }
@@ -48,7 +49,8 @@ fn ask(address: &str) -> Result<String> {
     let password = rpassword::prompt_password(format!("Password for {address}: ")).context("cannot ask")?;
     let again = rpassword::prompt_password("Once more: ").context("cannot ask")?;
     if password != again {
-        bail!("the two passwords differ");
+        let refused: Result<()> = Err(anyhow!("the two passwords differ"));
+        refused.advise("nothing was changed; give the command again")?;
     }
     Ok(password)
 }

@@ -47,10 +47,14 @@ impl Display {
         match (&self.style, event) {
             (_, Event::Done(_) | Event::Failed(_)) => {}
             (Style::Bar(bar), Event::Progress(progress)) => {
-                if let Some(total) = progress.messages_total {
+                let (done, total) = measure(progress);
+                if let Some(total) = total {
+                    if bar.length().is_none() {
+                        restyle(bar, BAR);
+                    }
                     bar.set_length(total);
                 }
-                bar.set_position(progress.messages);
+                bar.set_position(done);
                 bar.set_message(describe(progress, self.began.elapsed()));
                 bar.tick();
             }
@@ -82,11 +86,27 @@ impl Drop for Display {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    // The template is a constant that indicatif knows how to read; were it not, its own style would do.
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_bar} {msg}") {
+    restyle(&bar, NO_TOTAL);
+    bar
+}
+
+/// Until it is known how much there is to do, an empty bar would look like standing still.
+const NO_TOTAL: &str = "{spinner} {wide_msg}";
+const BAR: &str = "{spinner} {wide_bar} {msg}";
+
+fn restyle(bar: &ProgressBar, template: &str) {
+    // The templates are constants that indicatif knows how to read; were they not, its own style would do.
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar
+}
+
+/// How much is done of how much: in messages, else in bytes, as an mbox file does not tell how many messages it holds.
+fn measure(progress: &Progress) -> (u64, Option<u64>) {
+    match (progress.messages_total, progress.bytes_total) {
+        (None, Some(total)) => (progress.bytes, Some(total)),
+        (total, _) => (progress.messages, total),
+    }
 }
 
 /// What is being done, how much, how fast, and how long it will take.
@@ -95,16 +115,24 @@ fn describe(progress: &Progress, elapsed: Duration) -> String {
     if let Some(total) = progress.messages_total {
         text.push_str(&format!(" of {}", HumanCount(total)));
     }
-    text.push_str(" messages");
+    let is_one = progress.messages_total.unwrap_or(progress.messages) == 1;
+    text.push_str(if is_one { " message" } else { " messages" });
     if progress.bytes > 0 {
         text.push_str(&format!(", {}", HumanBytes(progress.bytes)));
+        if let Some(total) = progress.bytes_total {
+            text.push_str(&format!(" of {}", HumanBytes(total)));
+        }
         let seconds = elapsed.as_secs_f64();
         if seconds >= 1.0 {
             text.push_str(&format!(", {}/s", HumanBytes((progress.bytes as f64 / seconds) as u64)));
         }
     }
-    if let (Some(total), 1..) = (progress.messages_total, progress.messages) {
-        let rest = total.saturating_sub(progress.messages) as f64 / progress.messages as f64;
+    // Before a hundredth is done, an estimate would be a guess.
+    if let (done, Some(total)) = measure(progress)
+        && done > 0
+        && done.saturating_mul(100) >= total
+    {
+        let rest = total.saturating_sub(done) as f64 / done as f64;
         text.push_str(&format!(", {} left", HumanDuration(elapsed.mul_f64(rest.max(0.0)))));
     }
     text
@@ -129,6 +157,14 @@ mod tests {
         assert_eq!(
             describe(&progress, ten_seconds),
             "reading messages: 1,500 of 3,000 messages, 20.00 MiB, 2.00 MiB/s, 10 seconds left"
+        );
+        let progress = Progress { messages: 1, messages_total: Some(3000), bytes: 0, ..progress };
+        assert_eq!(describe(&progress, ten_seconds), "reading messages: 1 of 3,000 messages");
+        let mbox = Progress { messages_total: None, bytes: 20 << 20, bytes_total: Some(40 << 20), ..progress };
+        assert_eq!(measure(&mbox), (20 << 20, Some(40 << 20)));
+        assert_eq!(
+            describe(&mbox, ten_seconds),
+            "reading messages: 1 message, 20.00 MiB of 40.00 MiB, 2.00 MiB/s, 10 seconds left"
         );
     }
 }

@@ -15,8 +15,12 @@ use super::{Config, Span};
 #[serde(default, deny_unknown_fields)]
 pub struct Backup {
     /// Where backups are kept: a folder, best on another disk, made by `postrider backup init`. It is a repository in restic's
-    /// format. A relative path starts at the folder of this file. Left out, there are no backups.
+    /// format. A relative path starts at the folder of this file. In a program that was built with the feature `remote-backup`, also
+    /// `"s3:https://host/bucket/folder"` or `"rest:https://host/path"`, without name and password. Left out, there are no backups.
     pub repository: Option<String>,
+    /// A file with lines `NAME=value` that open a repository that is no folder, such as `AWS_ACCESS_KEY_ID` or `RESTIC_REST_PASSWORD`.
+    /// Left out, they come from the environment alone. A relative path starts at the folder of this file.
+    pub access_file: Option<PathBuf>,
     /// The file with the passphrase, without which nobody can read the backups: keep a copy of it elsewhere. Left out, it is
     /// `backup-passphrase` in the data folder. A relative path starts at the folder of this file.
     pub passphrase_file: Option<PathBuf>,
@@ -53,6 +57,7 @@ impl Default for Backup {
     fn default() -> Self {
         Self {
             repository: None,
+            access_file: None,
             passphrase_file: None,
             every: Span(Duration::from_secs(DAY)),
             late_after: Span(Duration::from_secs(36 * HOUR)),

@@ -7,6 +7,7 @@
 
 mod backup;
 mod environment;
+mod fault;
 mod load;
 mod protocol;
 mod pull;
@@ -271,6 +272,7 @@ impl Config {
             Some(&mut self.data.0),
             self.tls.certificate.as_mut(),
             self.tls.key.as_mut(),
+            self.backup.access_file.as_mut(),
             self.backup.passphrase_file.as_mut(),
         ];
         let paths = paths.into_iter().flatten().chain(self.pull.iter_mut().flat_map(PullEntry::paths));

@@ -76,12 +76,17 @@ pub struct PullEntry {
     /// it.
     #[serde(default)]
     pub keep_days: Option<u32>,
-    /// Compare after each run: `"listing"`, whether each message there is here, or `"content"`, every byte of all of them.
+    /// Compare after each run: `"listing"`, whether each message there is here, `"sample"`, every byte of some, too, or `"content"`,
+    /// every byte of all of them.
     #[serde(default)]
     pub verify: Option<Comparison>,
     /// Bytes per second, sent and received, as in `"500K"` or `"2M"`. Left out, there is no such bound.
     #[serde(default)]
     pub max_rate: Option<Rate>,
+    /// IMAP: connections at a time, by which mailboxes are worked on side by side where there is much to fetch. Providers bound
+    /// them for each user. A sync, and Gmail with its labels, use one.
+    #[serde(default = "connections")]
+    pub connections: usize,
     /// IMAP: compress what passes, where the server offers it.
     #[serde(default = "compress")]
     pub compress: bool,
@@ -116,6 +121,10 @@ fn compress() -> bool {
     true
 }
 
+fn connections() -> usize {
+    ConnectOptions::default().connections_max
+}
+
 fn tries() -> u32 {
     BackoffOptions::default().tries_max
 }
@@ -132,6 +141,9 @@ pub struct Schedule {
     pub runs_max: usize,
     /// Runs at one time against one server there. Connections that wait for news do not count.
     pub runs_per_server_max: usize,
+    /// Connections at one time against one server there, of all runs together. A run has one in any case, and more where this and
+    /// its own `connections` leave room. Connections that wait for news do not count.
+    pub connections_per_server_max: usize,
     /// After the start and a reload, entries begin within this time, each at a moment chosen by chance.
     pub start_within: Span,
     /// The longest pause of an entry that fails again and again; the pause begins at `every` and doubles.
@@ -143,6 +155,7 @@ impl Default for Schedule {
         Self {
             runs_max: 4,
             runs_per_server_max: 2,
+            connections_per_server_max: 6,
             start_within: Span(Duration::from_secs(30)),
             failure_pause: Span(Duration::from_secs(6 * 3600)),
         }
@@ -208,6 +221,9 @@ impl PullEntry {
             problems
                 .push("push_renew: servers end a connection after 29 minutes; write less, as in \"28m\"".to_owned());
         }
+        if self.connections == 0 {
+            problems.push("connections: with 0 nothing could be fetched".to_owned());
+        }
         if self.tries == 0 {
             problems.push("tries: 0 would never connect".to_owned());
         }
@@ -226,6 +242,7 @@ impl PullEntry {
             (self.gmail_labels.is_some(), "gmail_labels"),
             (!self.include.is_empty(), "include"),
             (!self.exclude.is_empty(), "exclude"),
+            (self.connections != connections(), "connections"),
         ];
         let of_pop3 = [
             (self.mailbox.is_some(), "mailbox"),
@@ -291,6 +308,7 @@ mod tests {
             (entry(&format!("{password}mode = \"sync\"\ngmail_labels = \"keywords\"\n")), "gmail_labels: with mode"),
             (entry("oauth2_file = \"f\"\noauth2_token_command = \"c\"\n"), "only one"),
             (entry(&format!("{password}push_renew = \"29m\"\n")), "push_renew: servers end"),
+            (entry(&format!("{password}connections = 0\n")), "connections: with 0"),
             (entry(&format!("{password}tries = 0\n")), "tries: 0"),
             (entry(&format!("{password}silence = \"0s\"\n")), "silence: "),
             (entry(&format!("{password}fingerprint = \"ab\"\n")), "fingerprint: a fingerprint is 64"),

@@ -130,6 +130,7 @@ mod tests {
                     "imap.search_tasks_max",
                     "smtp.postmaster",
                     "backup.repository",
+                    "backup.access_file",
                     "backup.passphrase_file",
                 ];
                 assert!(

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use super::Config;
 
 /// Bounds of what is remembered or kept inside; none is a choice.
-const MAY_BE_ZERO: [&str; 8] = [
+const MAY_BE_ZERO: [&str; 10] = [
+    "store.growth_bytes_max",
+    "store.reserve_bytes_max",
     "store.inline_body_bytes_max",
     "store.changes_kept_max",
     "store.accounts_resident_max",
@@ -26,9 +28,7 @@ impl Config {
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             problems.push("tls: certificate and key belong together; set both or neither".to_owned());
         }
-        if let Err(error) = self.log.level.parse::<tracing_subscriber::EnvFilter>() {
-            problems.push(format!("log.level: {:?} is no level: {error}", self.log.level));
-        }
+        problems.extend(level_problem(&self.log.level));
         let mut seen = HashSet::new();
         for (name, address) in self.listen.all() {
             if address.port() != 0 && !seen.insert(address) {
@@ -37,6 +37,7 @@ impl Config {
         }
         problems.extend(self.login.problems());
         problems.extend(self.pop3.problems());
+        problems.extend(self.store.problems());
         problems.extend(self.backup.problems());
         problems.extend(super::pull::problems(&self.pull));
         problems.extend(self.zeros());
@@ -78,6 +79,29 @@ impl super::Listen {
     }
 }
 
+/// The levels of the log.
+const LEVELS: &str = "off, error, warn, info, debug or trace";
+
+/// What is wrong with the log's level. To its library a word alone names a part of the program, so that a mistyped level would
+/// turn everything else off.
+fn level_problem(text: &str) -> Option<String> {
+    // Fields of a span may hold commas; only the library reads those.
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty() && !text.contains('['));
+    for word in words {
+        let level = word.rsplit_once('=').map_or(word, |(_, level)| level).trim();
+        if level.parse::<tracing_subscriber::filter::LevelFilter>().is_err() {
+            let part = if word == level && word.starts_with("postrider") {
+                format!("; for a part: {word}=debug")
+            } else {
+                String::new()
+            };
+            return Some(format!("log.level: {level:?} is no level; write {LEVELS}{part}"));
+        }
+    }
+    let error = text.parse::<tracing_subscriber::EnvFilter>().err()?;
+    Some(format!("log.level: {text:?} cannot be read: {error}"))
+}
+
 /// Letters, digits and hyphens between dots (RFC 1123 §2.1).
 pub(super) fn is_hostname(name: &str) -> bool {
     let label = |label: &str| {
@@ -108,6 +132,23 @@ mod tests {
         let problems = config.problems().join("\n");
         for key in ["hostname:", "tls:", "log.level:", "listen.pop3:", "limits.connections_max:"] {
             assert!(problems.contains(key), "{key} in {problems}");
+        }
+    }
+
+    #[test]
+    fn a_level_is_one_of_the_list_alone_or_for_a_part() {
+        for good in
+            ["info", "WARN", "off", "info,postrider_imap_server=debug", "info,postrider_store=trace", "[a]=debug"]
+        {
+            assert_eq!(level_problem(good), None, "{good}");
+        }
+        for (wrong, wanted) in [
+            ("verbose", "\"verbose\" is no level; write off, error, warn, info, debug or trace"),
+            ("warn,verbose", "\"verbose\" is no level"),
+            ("postrider_store=loud", "\"loud\" is no level"),
+            ("info,postrider_store", "for a part: postrider_store=debug"),
+        ] {
+            assert!(level_problem(wrong).unwrap().contains(wanted), "{wrong}: {:?}", level_problem(wrong));
         }
     }
 

@@ -105,22 +105,33 @@ impl Control {
         self.send(method, path, json(body)?).await.map(drop)
     }
 
-    /// Does long work; `told` gets the events before its outcome.
+    /// Does long work; `told` gets the events before its outcome. Ctrl-C ends it, with an error that says whether the same
+    /// command goes on.
     pub async fn run<T: DeserializeOwned>(
         &mut self,
         path: &str,
         body: &impl Serialize,
         told: impl FnMut(&Event<serde_json::Value>),
     ) -> Result<T> {
+        let stopped = stopped(path, &serde_json::to_value(body).context("cannot ask")?);
         let request = request(Method::POST, path, json(body)?)?;
-        match self {
-            Self::Server(sender) => {
-                let response = sender.send_request(request).await.context("the server broke off")?;
-                follow(response, told).await
+        let work = async {
+            match self {
+                Self::Server(sender) => {
+                    let response = sender.send_request(request).await.map_err(broke_off)?;
+                    follow(response, told).await
+                }
+                Self::Here(service) => {
+                    let Ok(response) = service.call(request).await;
+                    follow(response, told).await
+                }
             }
-            Self::Here(service) => {
-                let Ok(response) = service.call(request).await;
-                follow(response, told).await
+        };
+        tokio::select! {
+            done = work => done,
+            pressed = tokio::signal::ctrl_c() => {
+                pressed.context("cannot wait for Ctrl-C")?;
+                Err(stopped)
             }
         }
     }
@@ -134,9 +145,9 @@ impl Control {
         let request = request(method, path, body)?;
         match self {
             Self::Server(sender) => {
-                let response = sender.send_request(request).await.context("the server broke off")?;
+                let response = sender.send_request(request).await.map_err(broke_off)?;
                 let (parts, body) = response.into_parts();
-                let bytes = body.collect().await.context("the server broke off")?.to_bytes();
+                let bytes = body.collect().await.map_err(broke_off)?.to_bytes();
                 outcome(&Response::from_parts(parts, bytes))
             }
             Self::Here(service) => {
@@ -165,7 +176,7 @@ where
 {
     let (parts, mut body) = response.into_parts();
     if !parts.status.is_success() {
-        let bytes = body.collect().await.context("the server broke off")?.to_bytes();
+        let bytes = body.collect().await.map_err(broke_off)?.to_bytes();
         outcome(&Response::from_parts(parts, bytes))?;
         bail!("the server's answer cannot be understood");
     }
@@ -173,7 +184,7 @@ where
     while let Some(frame) = body.frame().await {
         // A report may be a line of megabytes: what was looked through is not looked through again.
         let mut from = unread.len();
-        unread.extend_from_slice(frame.context("the server broke off")?.data_ref().map_or(&[][..], |data| data));
+        unread.extend_from_slice(frame.map_err(broke_off)?.data_ref().map_or(&[][..], |data| data));
         while let Some(end) = unread.iter().skip(from).position(|octet| *octet == b'\n') {
             let line: Vec<u8> = unread.drain(..=from + end).collect();
             from = 0;
@@ -186,7 +197,48 @@ where
             }
         }
     }
-    bail!("the server broke off before it was done")
+    Err(broke_off(UNFINISHED))
+}
+
+/// Long work that was ended by Ctrl-C.
+#[derive(Debug)]
+pub struct Stopped(&'static str);
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// What is said when the person stopped the work at `path`.
+fn stopped(path: &str, body: &serde_json::Value) -> anyhow::Error {
+    const GO_ON: &str = "give the same command again: it goes on where this one stopped";
+    const ANEW: &str = "the same command given again begins anew";
+    let changes_nothing = body.get("dry_run").is_some_and(|dry_run| dry_run == true);
+    let (message, hint) = match path {
+        _ if changes_nothing => ("stopped; nothing was changed", ANEW),
+        "/v1/import" => ("stopped; what was imported so far is there", GO_ON),
+        "/v1/export" if body.get("pack").is_some_and(|pack| pack == "zip") => ("stopped; nothing was kept", ANEW),
+        "/v1/export" => ("stopped; what was written so far is kept", GO_ON),
+        "/v1/pull" => ("stopped; what was fetched so far is here", GO_ON),
+        "/v1/backup/run" => ("stopped; what was written so far is kept, but is no backup yet", GO_ON),
+        "/v1/backup/restore" => ("stopped; what was restored so far is there", GO_ON),
+        "/v1/check" | "/v1/backup/verify" => ("stopped; nothing was found out", ANEW),
+        _ => ("stopped before it was done", "give the same command again to have it done"),
+    };
+    with_hint(Stopped(message).into(), hint)
+}
+
+/// What is said of a connection that ended within an answer.
+const UNFINISHED: &str = "no more came";
+
+/// The connection to the server ended; how, says nothing to people.
+fn broke_off(cause: impl std::fmt::Display) -> anyhow::Error {
+    tracing::debug!("control socket: {cause}");
+    let hint = "the server ended meanwhile; its log says why. Start it, and give the same command again";
+    with_hint(anyhow!("the server broke off before it was done"), hint)
 }
 
 fn failed(failure: Failure) -> anyhow::Error {
@@ -228,7 +280,10 @@ pub fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::advice;
 
     #[test]
     fn a_path_segment_holds_any_text() {
@@ -240,8 +295,37 @@ mod tests {
     fn failures_keep_their_hint() {
         let response = Response::builder().status(404).body(Bytes::from(r#"{"error":"no","hint":"look"}"#)).unwrap();
         let error = outcome(&response).unwrap_err();
-        assert_eq!((error.to_string().as_str(), crate::advice::hint(&error)), ("no", Some("look")));
+        assert_eq!((error.to_string().as_str(), advice::hint(&error)), ("no", Some("look")));
         let silent = Response::builder().status(500).body(Bytes::new()).unwrap();
         assert!(outcome(&silent).unwrap_err().to_string().contains("500"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_says_what_to_do() {
+        let line = "{\"note\":\"found: a file\"}\n{\"prog";
+        let mut told = 0;
+        let response = Response::new(Body::from(line));
+        let error = follow::<(), _>(response, |_| told += 1).await.unwrap_err();
+        assert_eq!(told, 1);
+        assert_eq!(advice::one_line(&error), "the server broke off before it was done");
+        assert!(advice::hint(&error).unwrap().contains("its log says why. Start it"));
+    }
+
+    #[test]
+    fn work_that_was_stopped_says_whether_the_same_command_goes_on() {
+        let cases = [
+            ("/v1/import", json!({"dry_run": false}), "give the same command again: it goes on where this one stopped"),
+            ("/v1/import", json!({"dry_run": true}), "the same command given again begins anew"),
+            ("/v1/export", json!({"pack": "folder"}), "give the same command again: it goes on where this one stopped"),
+            ("/v1/export", json!({"pack": "zip"}), "the same command given again begins anew"),
+            ("/v1/backup/run", json!({}), "give the same command again: it goes on where this one stopped"),
+            ("/v1/check", json!({}), "the same command given again begins anew"),
+            ("/v1/undelete", json!({}), "give the same command again to have it done"),
+        ];
+        for (path, body, hint) in cases {
+            let error = stopped(path, &body);
+            assert!(error.is::<Stopped>() && advice::one_line(&error).starts_with("stopped"), "{path}");
+            assert_eq!(advice::hint(&error), Some(hint), "{path} {body}");
+        }
     }
 }

@@ -14,6 +14,6 @@ pub use api::{
     AccountBody, AccountSummary, AliasBody, AliasSummary, AppPasswordBody, AppPasswordSummary, CheckBody, Failure,
     ListeningStatus, NewAppPassword, PasswordBody, SettingsBody,
 };
-pub use client::{Control, SOCKET, segment};
+pub use client::{Control, SOCKET, Stopped, segment};
 pub use job::{Event, Progress, Reporter};
 pub use server::{Administration, ServerHandle, metrics_router, router};

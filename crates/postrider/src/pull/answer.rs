@@ -1,5 +1,7 @@
 //! What came of it.
 
+use std::time::Duration;
+
 use postrider_pull::{Difference, NotFetched, PullError, Report, imap::ImapReport, imap::Weight};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +50,9 @@ pub struct Pop3Outcome {
     /// Messages that are due to be removed there and wait for a backup.
     #[serde(default)]
     pub waiting_for_backup: u64,
+    /// Seconds that the server wants between two logins, where it says so.
+    #[serde(default)]
+    pub login_delay_seconds: Option<u64>,
     /// Messages that were not fetched.
     pub not_fetched: Vec<Left>,
     /// Messages that should have been removed there and were not.
@@ -155,6 +160,7 @@ impl PullAnswer {
             bytes: report.bytes,
             removed_there: report.removed_there,
             waiting_for_backup: report.waiting_for_backup,
+            login_delay_seconds: report.login_delay.map(|delay| delay.as_secs()),
             not_fetched: report.not_fetched.into_iter().map(Left::from).collect(),
             not_removed: report.not_removed.into_iter().map(Left::from).collect(),
             verified,
@@ -229,6 +235,14 @@ impl PullAnswer {
         match &self.outcome {
             Outcome::Pop3(outcome) => outcome.waiting_for_backup,
             Outcome::Imap(_) => 0,
+        }
+    }
+
+    /// How long the server wants between two logins, where it says so.
+    pub fn login_delay(&self) -> Option<Duration> {
+        match &self.outcome {
+            Outcome::Pop3(outcome) => outcome.login_delay_seconds.map(Duration::from_secs),
+            Outcome::Imap(_) => None,
         }
     }
 

@@ -16,7 +16,7 @@ use postrider_pull::{
     pop3,
 };
 use postrider_store::{Account, MailboxId};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub use answer::{Compared, ImapOutcome, Left, MailboxOutcome, Outcome, Pop3Outcome, PullAnswer};
 pub use board::{Phase, PullBoard, PullStatus, PushState, unix_now};
@@ -75,15 +75,17 @@ impl std::error::Error for Busy {}
 
 /// Fetches what is wished for.
 pub async fn pull(administration: &Administration, wish: &PullWish, reporter: &Arc<Reporter>) -> Result<PullAnswer> {
-    pull_until(administration, wish, reporter, &Stop::default()).await
+    pull_until(administration, wish, reporter, &Stop::default(), None).await
 }
 
-/// The same, but ends early, with what has come, when it is to stop.
+/// The same, but ends early, with what has come, when it is to stop. Each connection beside the first needs one of
+/// `further_connections`, where there are such permits.
 pub async fn pull_until(
     administration: &Administration,
     wish: &PullWish,
     reporter: &Arc<Reporter>,
     stop: &Stop,
+    further_connections: Option<Arc<Semaphore>>,
 ) -> Result<PullAnswer> {
     let storage = &administration.storage;
     let remote: Remote = wish.url.parse()?;
@@ -93,7 +95,7 @@ pub async fn pull_until(
     let turn = administration.turns.begin(&account, &format!("pull {}", remote.memory_name())).await?;
     let _turn = turn.ok_or(Busy).advise("wait for the other run; two would fetch everything twice")?;
     let credential = wish.credential();
-    let connect = connect_options(&wish.trust, &wish.manners, stop)?;
+    let connect = ConnectOptions { further_connections, ..connect_options(&wish.trust, &wish.manners, stop)? };
     let quota = entry.settings.quota_bytes.or(storage.store.options().quota_bytes);
     let message_bytes_max = storage.store.options().message_bytes_max.min(u32::MAX.into());
     let (notes, mut told) = mpsc::unbounded_channel();
@@ -139,6 +141,7 @@ impl Run<'_> {
         let verify = match wish.verify {
             None => pop3::Verify::Nothing,
             Some(Comparison::Listing) => pop3::Verify::Listing,
+            Some(Comparison::Sample) => pop3::Verify::Sample,
             Some(Comparison::Content) => pop3::Verify::Content,
         };
         let action = if wish.dry_run { pop3::Action::DryRun } else { pop3::Action::Perform };
@@ -174,6 +177,7 @@ impl Run<'_> {
             verification: match wish.verify {
                 None => imap::Verification::None,
                 Some(Comparison::Listing) => imap::Verification::Sizes,
+                Some(Comparison::Sample) => imap::Verification::Sample,
                 Some(Comparison::Content) => imap::Verification::Content,
             },
             gmail_labels: Some(match wish.imap.gmail_labels {
@@ -213,6 +217,7 @@ pub(crate) fn connect_options(wish: &TrustWish, manners: &Manners, stop: &Stop) 
         compression: if manners.uncompressed { Compression::Never } else { Compression::WhereOffered },
         stop: stop.clone(),
         backoff: BackoffOptions { tries_max, ..options.backoff },
+        connections_max: manners.connections_max.unwrap_or(options.connections_max),
         ..options
     })
 }

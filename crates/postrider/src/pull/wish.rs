@@ -83,6 +83,8 @@ pub struct Manners {
     pub tries_max: Option<u32>,
     /// Seconds without a byte after which a connection counts as broken.
     pub silence_seconds_max: Option<NonZeroU64>,
+    /// Connections at a time, by IMAP.
+    pub connections_max: Option<usize>,
 }
 
 /// What is compared after fetching.
@@ -92,6 +94,8 @@ pub struct Manners {
 pub enum Comparison {
     /// Counts and sizes.
     Listing,
+    /// The same, and the content of some, which is fetched again.
+    Sample,
     /// All content, which is fetched again.
     Content,
 }

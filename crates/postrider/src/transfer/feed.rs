@@ -35,6 +35,8 @@ pub(super) struct Group {
     pub told: Vec<Told>,
     /// Where reading goes on after it.
     pub position: Position,
+    /// How many bytes of the files were read by then.
+    pub bytes_done: u64,
     bytes: u64,
     entries: usize,
 }
@@ -77,6 +79,7 @@ impl Feed<'_> {
             }
             let group = group.get_or_insert_with(|| Group::new(folder, position.clone()));
             group.position = position;
+            group.bytes_done = reader.bytes_done();
             group.entries += 1;
             match entry {
                 Entry::Message(item) if bytes > self.message_bytes_max => {
@@ -124,7 +127,7 @@ impl Feed<'_> {
 impl Group {
     fn new(folder: usize, position: Position) -> Self {
         let (messages, told) = (Vec::new(), Vec::new());
-        Self { folder, messages, tally: Tally::default(), told, position, bytes: 0, entries: 0 }
+        Self { folder, messages, tally: Tally::default(), told, position, bytes_done: 0, bytes: 0, entries: 0 }
     }
 
     fn pass_over(&mut self, place: String, reason: &PassedOverReason) {

@@ -22,7 +22,7 @@ use super::{
     GroupLimits, ImportWish, account_of,
     feed::{Feed, Group, Told},
     folders::{Target, targets},
-    hints::{Who, explain},
+    hints::{Who, explain, explain_store},
     ledger::{Doubles, Ledger, Tally},
     present::Present,
     uids::{Decisions, NewUids, Numbering, Run, Uids, decide},
@@ -122,10 +122,12 @@ pub async fn import(administration: &Administration, wish: &ImportWish, reporter
         // An mbox file does not tell how many messages it holds.
         entries_total: (reader.detection().format != postrider_archive::Format::Mbox)
             .then(|| u64::try_from(reader.detection().files).unwrap_or(0)),
+        bytes_done: reader.bytes_done(),
+        bytes_total: reader.detection().bytes,
     };
     import.decide(&reader, &targets, &decided, run);
-    import.prepare_mailboxes(reader.folders(), &targets).await?;
-    import.run(storage, reader, reporter, who).await
+    import.prepare_mailboxes(reader.folders(), &targets).await.map_err(explain_store)?;
+    import.run(storage, reader, reporter, who).await.map_err(explain_store)
 }
 
 /// Opens the files, and goes to the position.
@@ -180,6 +182,9 @@ struct Import {
     present: HashMap<String, Present>,
     report: ImportReport,
     entries_total: Option<u64>,
+    /// How much of the files was read.
+    bytes_done: u64,
+    bytes_total: Option<u64>,
 }
 
 impl Import {
@@ -290,7 +295,8 @@ impl Import {
 
     /// Stores a group, and with it the note of how far we are.
     async fn take(&mut self, group: Group) -> Result<()> {
-        let Group { folder, mut messages, tally, told, position, .. } = group;
+        let Group { folder, mut messages, tally, told, position, bytes_done, .. } = group;
+        self.bytes_done = bytes_done;
         let mut tally = tally;
         if self.ledger.doubles == Doubles::PassOver {
             messages = self.without_doubles(folder, messages, &mut tally).await?;
@@ -448,8 +454,8 @@ impl Import {
             doing: if self.report.dry_run { "reading" } else { "importing" }.to_owned(),
             messages: tally.entries(),
             messages_total: self.entries_total,
-            bytes: tally.bytes,
-            bytes_total: None,
+            bytes: self.bytes_done,
+            bytes_total: self.bytes_total,
         }
     }
 }

@@ -70,6 +70,11 @@ impl<T> Appends<T> {
         self.waiting.len() >= self.ahead_max
     }
 
+    /// What is not answered for yet, in the order in which it was sent.
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = &T> {
+        self.waiting.iter().map(|(_, of)| of)
+    }
+
     /// Sends one. An error of encoding leaves the connection as it was.
     pub(crate) async fn send<S: AsyncRead + AsyncWrite + Unpin + Send>(
         &mut self,

@@ -91,6 +91,8 @@ pub struct ImapConnection<S> {
     is_leaving: bool,
     /// Messages at which connections to this server broke, in this run.
     pub(crate) suspects: Arc<Suspects>,
+    /// Whether the server asked for patience, as too much was asked of it, since this was last looked at.
+    was_throttled: bool,
     /// Who is told of waits.
     notes: Option<mpsc::UnboundedSender<String>>,
 }
@@ -128,6 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
             bytes_received: 0,
             is_leaving: false,
             suspects: Arc::default(),
+            was_throttled: false,
             notes: None,
         }
     }
@@ -137,6 +140,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         let (notes, told) = mpsc::unbounded_channel();
         self.notes = Some(notes);
         told
+    }
+
+    /// It is told where this one's is.
+    pub(crate) fn tell_as(&mut self, other: &mpsc::UnboundedSender<String>) {
+        self.notes = Some(other.clone());
+    }
+
+    /// Whom [`Self::tell`] made to be told.
+    pub(crate) fn teller(&self) -> Option<mpsc::UnboundedSender<String>> {
+        self.notes.clone()
+    }
+
+    /// Whether the server asked for patience since this was last asked.
+    pub(crate) fn take_throttled(&mut self) -> bool {
+        std::mem::take(&mut self.was_throttled)
     }
 
     /// Whether an extension is enabled.
@@ -335,6 +353,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ImapConnection<S> {
         retries: &mut u32,
     ) -> Result<(), ImapError> {
         let waits = matches!(status.failure(), Some(FailureKind::Throttled | FailureKind::Temporary));
+        self.was_throttled |= status.failure() == Some(FailureKind::Throttled);
         if !waits || *retries >= self.options.retries_max {
             return Err(ImapError::refused(name, status));
         }

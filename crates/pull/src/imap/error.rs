@@ -72,6 +72,9 @@ pub enum ImapError {
     /// A command cannot be said.
     #[error("a command cannot be written: {0}")]
     Encode(#[from] EncodeError),
+    /// Whoever was to get the messages could not take them, and says why itself.
+    #[error("messages that came could not be passed on")]
+    NotTaken,
     /// The answer to a command is larger than allowed.
     #[error("the server's answer was not taken: {0}")]
     Answer(#[from] ResponseRefusal),
@@ -93,9 +96,30 @@ impl ImapError {
         Self::Refused { command, kind, text: printable(&status.text) }
     }
 
+    /// With the name that was sent, where it is credentials that were refused.
+    pub(crate) fn of_user(self, user: &str) -> Self {
+        match self {
+            Self::Refused { command, kind: FailureKind::Credentials, text } => {
+                let text = format!("{text} (the user name sent was {})", printable(user));
+                Self::Refused { command, kind: FailureKind::Credentials, text }
+            }
+            error => error,
+        }
+    }
+
     /// Whether the connection can still be used: only one command failed.
     pub(crate) fn is_of_one_command(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Encode(_))
+    }
+
+    /// Whether the run is to stop.
+    pub(crate) fn is_stop(&self) -> bool {
+        matches!(self, Self::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<Stopped>()))
+    }
+
+    /// Whether the server says that too much was asked.
+    pub(crate) fn is_throttling(&self) -> bool {
+        matches!(self, Self::Bye { kind, .. } | Self::Refused { kind, .. } if *kind == FailureKind::Throttled)
     }
 
     /// Whether the connection is over, or not to be relied on any more.
@@ -107,7 +131,7 @@ impl ImapError {
     pub(crate) fn may_be_of_a_message(&self) -> bool {
         match self {
             Self::Closed | Self::Silent { .. } => true,
-            Self::Io(error) => !error.get_ref().is_some_and(|cause| cause.is::<Stopped>()),
+            Self::Io(_) => !self.is_stop(),
             Self::Bye { kind, .. } => *kind != FailureKind::Throttled,
             _ => false,
         }
@@ -118,7 +142,7 @@ impl From<ImapError> for PullError {
     fn from(error: ImapError) -> Self {
         match error {
             ImapError::Io(error) => error.into(),
-            ImapError::Closed => Self::Closed,
+            ImapError::Closed | ImapError::NotTaken => Self::Closed,
             ImapError::Silent { seconds } => Self::Silence { after: Duration::from_secs(seconds) },
             ImapError::Bye { text, kind } => by_kind(kind, "to go on", text),
             ImapError::Refused { command, kind, text } => by_kind(kind, command, text),

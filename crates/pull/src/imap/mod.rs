@@ -13,6 +13,7 @@ mod appending;
 mod bodies;
 mod body;
 mod connection;
+mod crew;
 mod error;
 mod flags;
 mod following;
@@ -29,11 +30,14 @@ mod options;
 mod places;
 mod push;
 mod recall;
+mod reinforcements;
 mod rematch;
 mod report;
+mod room;
 mod run;
 mod suspects;
 mod sync;
+mod tally;
 mod translate;
 mod verify;
 mod work;
@@ -52,6 +56,8 @@ use crate::error::PullError;
 use crate::observer::Observer;
 use crate::persevere::persevere;
 use crate::remote::{Credential, Remote, Security};
+use reinforcements::{Bearing, Reinforcements};
+use run::run_reinforced;
 use suspects::Suspects;
 
 pub use connection::{ImapConnection, ImapConnectionOptions};
@@ -77,28 +83,36 @@ pub async fn pull(
 ) -> Result<ImapReport, PullError> {
     let backoff = connect_options.backoff;
     let suspects = Arc::<Suspects>::default();
-    persevere(backoff, &connect_options.stop, observer, || {
-        pull_once(remote, credential, connect_options, account, options, observer, Arc::clone(&suspects))
-    })
-    .await
+    let bearing = Bearing::new(connect_options.connections_max);
+    let server = Server { remote, credential, connect_options, suspects: &suspects, bearing: &bearing };
+    persevere(backoff, &connect_options.stop, observer, || pull_once(server, account, options, observer)).await
 }
 
-/// The same over one connection.
+/// A server, as one run knows it.
+#[derive(Clone, Copy)]
+struct Server<'a> {
+    remote: &'a Remote,
+    credential: &'a Credential,
+    connect_options: &'a ConnectOptions,
+    suspects: &'a Arc<Suspects>,
+    bearing: &'a Bearing,
+}
+
+/// The same until a connection breaks that no other one makes up for.
 async fn pull_once(
-    remote: &Remote,
-    credential: &Credential,
-    connect_options: &ConnectOptions,
+    server: Server<'_>,
     account: &Account,
     options: &ImapPullOptions,
     observer: &dyn Observer,
-    suspects: Arc<Suspects>,
 ) -> Result<ImapReport, PullError> {
+    let Server { remote, credential, connect_options, suspects, .. } = server;
     let mut connection = log_in(remote, credential, connect_options).await?;
-    connection.suspects = suspects;
+    connection.suspects = Arc::clone(suspects);
     let mut notes = connection.tell();
     let key = RemoteKey::new(&remote.host, remote.port, &remote.user);
+    let reinforcements = Reinforcements { server, notes: connection.teller() };
     let report = {
-        let work = run(&mut connection, &key, account, options, observer);
+        let work = run_reinforced(&mut connection, &reinforcements, &key, account, options, observer);
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -140,7 +154,12 @@ async fn log_in_plainly(
     if remote.security != Security::StartTls {
         match greeting {
             Greeting::PreAuth => connection.prepare_session().await?,
-            Greeting::Ok | Greeting::Bye => connection.log_in(&remote.user, credential, binding).await?,
+            Greeting::Ok | Greeting::Bye => {
+                connection
+                    .log_in(&remote.user, credential, binding)
+                    .await
+                    .map_err(|error| error.of_user(&remote.user))?;
+            }
         }
         return Ok(connection);
     }
@@ -158,6 +177,6 @@ async fn log_in_plainly(
     // What was said before TLS, capabilities above all, is forgotten (RFC 9051 §6.2.1).
     let mut connection = ImapConnection::new(stream, settings);
     connection.server = Some((remote.host.clone(), remote.port));
-    connection.log_in(&remote.user, credential, binding).await?;
+    connection.log_in(&remote.user, credential, binding).await.map_err(|error| error.of_user(&remote.user))?;
     Ok(connection)
 }

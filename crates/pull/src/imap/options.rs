@@ -52,6 +52,8 @@ pub enum Verification {
     None,
     /// That each message is here, and its size.
     Sizes,
+    /// The same, and some messages of each mailbox are fetched again and their hashes compared.
+    Sample,
     /// Each message is fetched again and its hash compared.
     Content,
 }
@@ -106,6 +108,8 @@ pub struct ImapPullOptions {
     /// How long a mailbox there must not have grown after a run was broken off that sent messages to it: until then the server
     /// may still be taking what had been sent.
     pub quiet_time: Duration,
+    /// Messages of a mailbox whose content is compared in a sample.
+    pub sample_messages_max: u32,
     /// In a mirror or a sync, so many messages of a mailbox are removed without consent, however many it holds.
     pub removals_max: u64,
     /// In a mirror or a sync, so many hundredths of a mailbox's messages are removed without consent.
@@ -133,6 +137,7 @@ impl Default for ImapPullOptions {
             described_messages_max: 2_000,
             uploads_ahead_max: 32,
             quiet_time: Duration::from_secs(2),
+            sample_messages_max: 50,
             removals_max: 20,
             removals_percent_max: 10,
         }

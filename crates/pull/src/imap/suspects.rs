@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Describe,
     /// Its content.
     Fetch,
+    /// That the server takes it.
+    Append,
 }
 
 /// Whether other messages were under way.
@@ -114,7 +116,7 @@ impl Suspects {
     /// Whether a message is not asked for any more in this run.
     pub(crate) fn is_left_out(&self, place: &Place, uid: u32) -> bool {
         let state = self.lock();
-        [Step::Describe, Step::Fetch].into_iter().any(|step| {
+        [Step::Describe, Step::Fetch, Step::Append].into_iter().any(|step| {
             let suspicion = state.messages.get(&(step, place.clone(), uid));
             suspicion.is_some_and(|suspicion| suspicion.breaks_alone >= BREAKS_ALONE_MAX)
         })

@@ -3,7 +3,7 @@
 //! What earlier runs noted is no proof: each message is looked for here, its bytes are read back from the store and hashed,
 //! and, if asked for, it is fetched once more and its hash compared. Content is hashed as it comes and never held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postrider_store::{Account, BlobHash, BlobId, StoreError};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -60,16 +60,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
             ));
         }
         let here = self.here(&mut memory).await?;
+        let to_fetch = self.sample(&present);
         for uids in present.chunks(self.options.described_messages_max.max(1) as usize) {
-            self.compare(uids, &memory, &here, &mut findings).await?;
+            self.compare(uids, &to_fetch, &memory, &here, &mut findings).await?;
         }
         self.look_for_more(&memory, &present, &mut findings);
         findings.tell(report);
         Ok(())
     }
 
+    /// Those whose content is compared, spread over all.
+    fn sample(&self, present: &[u32]) -> BTreeSet<u32> {
+        let every = match self.options.verification {
+            Verification::None | Verification::Sizes => return BTreeSet::new(),
+            Verification::Sample => present.len().div_ceil(self.options.sample_messages_max.max(1) as usize).max(1),
+            Verification::Content => 1,
+        };
+        present.iter().copied().step_by(every).collect()
+    }
+
     /// What is here of the mailbox: UID there, content and size here.
-    async fn here(&self, memory: &mut Memory) -> Result<BTreeMap<u32, (BlobId, u64)>, ImapError> {
+    async fn here(&mut self, memory: &mut Memory) -> Result<BTreeMap<u32, (BlobId, u64)>, ImapError> {
         let Some(mailbox) = recall(self.account, memory, self.options.rehearsal).await? else {
             return Ok(BTreeMap::new());
         };
@@ -84,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
     async fn compare(
         &mut self,
         uids: &[u32],
+        sample: &BTreeSet<u32>,
         memory: &Memory,
         here: &BTreeMap<u32, (BlobId, u64)>,
         findings: &mut Findings,
@@ -114,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
             }
             match told {
                 None => findings.differing.push(format!("UID {uid}: the server does not tell its size")),
-                Some(told) if self.options.verification == Verification::Content => to_fetch.push(told),
+                Some(told) if sample.contains(&uid) => to_fetch.push(told),
                 Some(told) => findings.compare_size(uid, told.told_bytes, bytes),
             }
         }

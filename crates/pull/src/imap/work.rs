@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::bodies::Fetching;
 use super::body::Keep;
 use super::connection::ImapConnection;
+use super::crew::Board;
 use super::error::ImapError;
 use super::flags::{FlagSet, KeywordRoom};
 use super::following::{Following, place_of};
@@ -23,6 +24,7 @@ use super::places::{find_place, make_place};
 use super::recall::recall;
 use super::rematch::rematch;
 use super::report::{MailboxReport, Remark};
+use super::room::{Reserved, Room};
 use crate::observer::Observer;
 
 /// Messages that must agree before a mailbox is taken for one that was renamed.
@@ -41,21 +43,53 @@ pub(crate) struct Worker<'a, S> {
     pub(crate) taken: BTreeSet<MailboxId>,
     /// Messages of a Gmail account that are here.
     pub(crate) known: KnownMessages,
+    /// What is left of the account's quota, shared by all that fetch into it.
+    pub(crate) room: &'a Room,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
-    /// Brings one mailbox up to date.
-    pub(crate) async fn work(&mut self, remote: &RemoteMailbox, report: &mut MailboxReport) -> Result<(), ImapError> {
-        let mut memory = Memory::read(self.account, self.key.place(&remote.name)).await?;
-        let selected = self.connection.examine(remote, &memory).await?;
+/// A mailbox there that is selected, and its place here.
+pub(crate) struct Opened {
+    selected: Selected,
+    /// `None` only in a rehearsal.
+    local: Option<Arc<Mailbox>>,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'a, S> {
+    /// Selects a mailbox, unless that was done, and finds its place here.
+    pub(crate) async fn open(
+        &mut self,
+        remote: &RemoteMailbox,
+        selected: Option<Selected>,
+        memory: &mut Memory,
+        report: &mut MailboxReport,
+    ) -> Result<Opened, ImapError> {
+        let selected = match selected {
+            Some(selected) => selected,
+            None => self.connection.examine(remote, memory).await?,
+        };
         if memory.mailbox.is_none() {
-            self.follow_rename(remote, &selected, &mut memory, report).await?;
+            self.follow_rename(remote, &selected, memory, report).await?;
         }
-        let local = self.place(remote, &mut memory, report).await?;
-        let stored = memory.mailbox.clone();
+        let local = self.place(remote, memory, report).await?;
         if let Some(mailbox) = &local {
             self.taken.insert(mailbox.id);
             report.local.clone_from(&mailbox.record.name);
+        }
+        Ok(Opened { selected, local })
+    }
+
+    /// Brings a mailbox up to date that is open.
+    pub(crate) async fn bring(
+        &mut self,
+        remote: &RemoteMailbox,
+        opened: Opened,
+        mut memory: Memory,
+        report: &mut MailboxReport,
+        board: &Board,
+    ) -> Result<(), ImapError> {
+        let Opened { selected, local } = opened;
+        let stored = memory.mailbox.clone();
+        if let Some(mailbox) = &local {
             let note = note_of(remote, &selected, stored.as_ref(), mailbox);
             let before = memory.mailbox.replace(note).map_or(0, |note| note.uid_validity);
             self.follow_numbering(before, &selected, &mut memory, report).await?;
@@ -71,6 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
             Some(mailbox) => {
                 self.take_back(&mut changes, &mut memory).await?;
                 self.follow(&mailbox, &mut changes, &mut memory, report).await?;
+                board.expect(changes.new.len() as u64);
                 self.fetch_new(&mailbox, changes.new, &mut memory, report).await?;
                 self.finish(&mailbox, &selected, stored.as_ref(), &mut memory, report).await
             }
@@ -311,7 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
         let mut missing = Vec::new();
         for uids in new.chunks(self.options.described_messages_max.max(1) as usize) {
             let described = self.connection.describe_with_care(uids, Describe::Plainly, &keeping.memory.place).await?;
-            let wanted = self.fetchable(uids, described, &mut keeping);
+            let (wanted, _reserved) = self.fetchable(uids, described, &mut keeping).await;
             let labels = &self.connection.labels;
             let wanted = self.known.take_known(labels, self.key, wanted, &mut keeping, self.options).await?;
             let keep = Keep::Whole { bytes_max: self.options.message_bytes_max };
@@ -329,19 +364,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
     }
 
     /// Those messages that may be fetched.
-    fn fetchable(
-        &self,
+    async fn fetchable(
+        &mut self,
         uids: &[u32],
         mut described: BTreeMap<u32, Described>,
         keeping: &mut Keeping<'_>,
-    ) -> Vec<Described> {
-        let room = self.options.account_bytes_max.map(|max| max.saturating_sub(self.account.state().bytes_used()));
+    ) -> (Vec<Described>, Option<Reserved<'a>>) {
+        let (account, room, message_bytes_max) = (self.account, self.room, self.options.message_bytes_max);
+        let sizes = described.values().filter_map(|told| told.told_bytes).filter(|size| *size <= message_bytes_max);
+        let all_bytes = sizes.fold(0, u64::saturating_add);
+        let reserved = match self.options.account_bytes_max {
+            None => None,
+            Some(max) => {
+                let free = || max.saturating_sub(account.state().bytes_used());
+                Some(room.reserve(all_bytes, free).await)
+            }
+        };
+        let room = reserved.as_ref().map(Reserved::bytes);
         let (mut wanted, mut bytes, mut left) = (Vec::with_capacity(uids.len()), 0u64, 0u64);
         for uid in uids {
             // One that is not described may be gone by now, or left out: it is asked for all the same.
             let told = described.remove(uid).unwrap_or_else(|| Described::unknown(*uid));
             let size = told.told_bytes.unwrap_or(0);
-            if size > self.options.message_bytes_max {
+            if size > message_bytes_max {
                 keeping.remark_too_large(*uid, size);
             } else if room.is_some_and(|room| bytes.saturating_add(size) > room) {
                 left += 1;
@@ -355,7 +400,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'_, S> {
                 "{left} messages were not fetched: the account's quota leaves no room for them"
             )));
         }
-        wanted
+        (wanted, reserved)
     }
 
     /// Messages that the server did not give: are they gone, or does it keep them back?

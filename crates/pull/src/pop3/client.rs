@@ -1,6 +1,6 @@
 //! The wire: commands out, replies in. It knows no states and no order of commands.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use postrider_pop3_proto::{
@@ -12,7 +12,7 @@ use postrider_pop3_proto::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Limits, breaks::Breaks};
+use super::{Limits, breaks::Breaks, login_delay::believed};
 use crate::{connect::Connection, error::PullError};
 
 /// What is asked of the connection at once, in bytes.
@@ -160,6 +160,11 @@ impl Client {
         }
         self.capabilities = capabilities;
         Ok(())
+    }
+
+    /// How long the server wants between two logins.
+    pub(super) fn login_delay(&self) -> Option<Duration> {
+        self.capabilities.login_delay().map(|delay| believed(delay.seconds))
     }
 
     async fn fill(&mut self) -> Result<(), PullError> {

@@ -38,12 +38,25 @@ pub(super) async fn log_in(
         )),
         Security::Plain | Security::Tls => {}
     }
-    authenticate(&mut client, pull).await?;
+    // RFC 6856 §2.1: to a client that does not say this Courier gives, in place of a message with UTF-8 in its header, a report of
+    // its own with the message inside. Who announces it and then refuses gives messages as they are.
+    if client.capabilities.has("UTF8") {
+        client.command(&Command::Utf8).await?;
+    }
+    authenticate(&mut client, pull).await.map_err(|error| match error {
+        // Whether the name that was sent is the one that was meant, only the person can see.
+        PullError::Credentials { text } => PullError::Credentials { text: with_user(&text, &pull.remote.user) },
+        other => other,
+    })?;
     // Some announce more to who is logged in (RFC 2449 §5).
     if !client.capabilities.announced().is_empty() {
         client.learn_capabilities().await?;
     }
     Ok(client)
+}
+
+fn with_user(text: &str, user: &str) -> String {
+    format!("{text} (the user name sent was {})", printable(user))
 }
 
 async fn begin_tls(mut client: Client, pull: Pull<'_>, options: &ConnectOptions) -> Result<Client, PullError> {

@@ -16,6 +16,7 @@ mod breaks;
 mod client;
 mod fetch;
 mod login;
+mod login_delay;
 mod login_token;
 mod maildrop;
 mod memory;
@@ -32,6 +33,7 @@ use std::{sync::Arc, time::Duration};
 
 use postrider_store::{Account, MailboxId};
 
+use self::login_delay::LoginDelay;
 use crate::{
     backup::Backups,
     connect::{ConnectOptions, connect},
@@ -72,6 +74,8 @@ pub enum Verify {
     Nothing,
     /// Every message listed there is looked for here and read back; sizes are compared.
     Listing,
+    /// That, and some messages are fetched again and their hashes compared.
+    Sample,
     /// That, and every message is fetched again and its hash compared.
     Content,
 }
@@ -124,6 +128,8 @@ pub struct Limits {
     pub line_bytes_max: usize,
     /// Lines that a listing may have.
     pub listing_lines_max: usize,
+    /// Messages whose content is compared in a sample.
+    pub sample_messages_max: usize,
     /// How long it is remembered that a message was fetched after it is gone there, in seconds.
     pub memory_seconds_max: i64,
 }
@@ -141,6 +147,7 @@ impl Default for Limits {
             messages_max: 2_000_000,
             line_bytes_max: 8 * 1024,
             listing_lines_max: 2_000_000,
+            sample_messages_max: 50,
             memory_seconds_max: 90 * 24 * 3600,
         }
     }
@@ -170,14 +177,22 @@ pub struct Pull<'a> {
 /// # Errors
 /// When it could not begin: no connection, no login. What ends a run later stands in [`Report::ended_early`].
 pub async fn pull(pull: Pull<'_>, options: &ConnectOptions) -> Result<Report, PullError> {
-    let breaks = Arc::<breaks::Breaks>::default();
-    persevere(options.backoff, &options.stop, pull.observer, || pull_once(pull, options, Arc::clone(&breaks))).await
+    let (breaks, delay) = (Arc::<breaks::Breaks>::default(), LoginDelay::default());
+    persevere(options.backoff, &options.stop, pull.observer, || pull_once(pull, options, Arc::clone(&breaks), &delay))
+        .await
 }
 
 /// The same over one connection.
-async fn pull_once(pull: Pull<'_>, options: &ConnectOptions, breaks: Arc<breaks::Breaks>) -> Result<Report, PullError> {
+async fn pull_once(
+    pull: Pull<'_>,
+    options: &ConnectOptions,
+    breaks: Arc<breaks::Breaks>,
+    delay: &LoginDelay,
+) -> Result<Report, PullError> {
+    delay.passed(&options.stop, pull.observer).await?;
     let connection = connect(pull.remote, options).await?;
     let mut client = login::log_in(connection, pull, options).await?;
+    delay.logged_in(client.login_delay());
     client.breaks = breaks;
     run::run(client, pull).await
 }

@@ -44,7 +44,8 @@ pub(super) async fn run(mut client: Client, pull: Pull<'_>) -> Result<Report, Pu
     }
     let messages = maildrop.messages;
     let memory = Memory::of(pull.account, pull.remote, &messages).await?;
-    let report = Report { there: messages.len() as u64, ..Report::default() };
+    let (there, login_delay) = (messages.len() as u64, client.login_delay());
+    let report = Report { there, login_delay, ..Report::default() };
     let (keys, keep) = (BTreeMap::new(), BTreeSet::new());
     let mut run = Run { pull, client, messages, memory, keys, keep, report };
     if let Err(error) = run.work().await {

@@ -45,17 +45,27 @@ impl Run<'_> {
                 verification.remarks.push(Difference { message: message.name(), difference });
             }
         }
-        if self.pull.options.verify == Verify::Content {
-            self.verify_contents(messages, verification).await?;
-        }
+        let every = match self.pull.options.verify {
+            Verify::Nothing | Verify::Listing => return Ok(()),
+            Verify::Sample => messages.len().div_ceil(self.pull.options.limits.sample_messages_max.max(1)).max(1),
+            Verify::Content => 1,
+        };
+        self.verify_contents(messages, every, verification).await?;
         Ok(())
     }
 
-    async fn verify_contents(&mut self, messages: &[Listed], verification: &mut Verification) -> Result<(), PullError> {
+    /// Compares one of so many messages.
+    async fn verify_contents(
+        &mut self,
+        messages: &[Listed],
+        every: usize,
+        verification: &mut Verification,
+    ) -> Result<(), PullError> {
         let bytes_max = self.pull.options.limits.message_bytes_max;
         // What was too large to be fetched is missing already.
         let fetched = messages.iter().filter(|message| message.octets.is_none_or(|octets| octets <= bytes_max));
-        let wanted: Vec<Listed> = fetched.filter(|message| self.remembered(message).is_some()).cloned().collect();
+        let fetched = fetched.filter(|message| self.remembered(message).is_some());
+        let wanted: Vec<Listed> = fetched.step_by(every).cloned().collect();
         let total = Some(wanted.len() as u64);
         let mut retriever = Retriever::new(&self.client, &wanted);
         while let Some((message, retrieved)) = retriever.next(&mut self.client).await? {

@@ -3,4 +3,5 @@
 
 mod dovecot;
 mod proxy;
+mod side_by_side;
 mod world;

@@ -22,7 +22,7 @@ impl Change for ReplaceDerived {
     }
 }
 
-/// Counts a mailbox's messages again.
+/// Counts a mailbox's messages again, and holds the directory against them.
 pub(crate) struct Recount {
     pub(crate) mailbox: MailboxId,
 }
@@ -31,6 +31,7 @@ impl Change for Recount {
     type Outcome = bool;
 
     async fn apply(&self, draft: &mut Draft) -> Result<bool, StoreError> {
+        let rewritten = draft.write_directory(self.mailbox).await?;
         let messages = draft.messages(self.mailbox).await?;
         let mut counts = Counts::default();
         messages.iter().for_each(|entry| counts.add(entry));
@@ -41,6 +42,19 @@ impl Change for Recount {
             let record = &mut draft.mailbox_mut(self.mailbox)?.record;
             (record.counts, record.rows_open) = (counts, rows_open);
         }
-        Ok(wrong)
+        Ok(wrong || rewritten)
+    }
+}
+
+/// Writes the directory of a mailbox that has none.
+pub(crate) struct WriteDirectory {
+    pub(crate) mailbox: MailboxId,
+}
+
+impl Change for WriteDirectory {
+    type Outcome = bool;
+
+    async fn apply(&self, draft: &mut Draft) -> Result<bool, StoreError> {
+        draft.write_directory(self.mailbox).await
     }
 }

@@ -109,7 +109,7 @@ async fn a_store_of_another_format_is_refused_and_not_touched() {
     engine.commit(batch).await.unwrap();
     let batches = engine.statistics().await.unwrap().batches;
     let answer = Store::open(engine.clone(), StoreOptions::default(), Clock::new().now()).await;
-    assert!(matches!(answer, Err(StoreError::Format { found: 9, known: 3 })));
+    assert!(matches!(answer, Err(StoreError::Format { found: 9, known: 4 })));
     assert_eq!(engine.statistics().await.unwrap().batches, batches);
 }
 

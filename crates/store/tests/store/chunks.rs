@@ -191,3 +191,54 @@ async fn what_lies_beside_messages_is_read_in_their_order_whatever_that_is() {
         assert_eq!(headers, expected[..expected.len().min(4)], "{wanted:?}");
     }
 }
+
+/// The pages of the directories of an account's mailboxes.
+async fn directories(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut pages = Vec::new();
+    let all = KeyRange::prefix([ACCOUNT.0.to_be_bytes().as_slice(), &[0x10]].concat());
+    let mut note = |key: &[u8], value: &[u8]| {
+        if key[9] == 3 {
+            pages.push((key.to_vec(), value.to_vec()));
+        }
+        ControlFlow::Continue(())
+    };
+    world.memory.scan(&all, Direction::Forward, &mut note).await.unwrap();
+    pages
+}
+
+#[tokio::test]
+async fn a_directory_is_kept_by_whatever_changes_a_mailbox_and_made_where_it_is_missing() {
+    let world = World::new().await;
+    world.fill("INBOX", 600).await;
+    world.set_flags("INBOX", &(1..=300).collect::<Vec<u32>>(), FlagMode::Add, &[Flag::Seen]).await;
+    world.account.expunge(world.id("INBOX"), Some(set(&[1, 256, 257])), ExpungeOnly::Named).await.unwrap();
+    let kept = directories(&world).await;
+    assert_eq!(kept.len(), 1);
+    world.assert_whole().await;
+
+    // As format 3 had it: no directory.
+    let mut batch = Batch::new();
+    batch.put([0, 0, 0, 0, 0xf0], [3]);
+    batch.delete(kept[0].0.clone());
+    world.memory.commit(batch).await.unwrap();
+    world.assert_whole().await;
+    let store = Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
+    let account = store.account(ACCOUNT).await.unwrap();
+    let mailbox = account.mailbox_outline(world.id("INBOX")).await.unwrap();
+    assert!(mailbox.messages().unwrap().iter().eq(world.mailbox("INBOX").await.messages().unwrap().iter()));
+    // Another change waits behind that which writes it.
+    account.write_notes(Vec::new()).await.unwrap();
+    assert_eq!(directories(&world).await, kept);
+
+    // One that is wrong is found, and mended.
+    let mut batch = Batch::new();
+    let mut wrong = kept[0].1.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    batch.put(kept[0].0.clone(), wrong);
+    world.memory.commit(batch).await.unwrap();
+    let store = Store::open(world.memory.clone(), StoreOptions::default(), world.clock.now()).await.unwrap();
+    assert!(store.verify(|_| ()).await.unwrap().findings.iter().any(|finding| finding.contains("directory")));
+    assert_eq!(store.rebuild(|_| ()).await.unwrap().mailboxes, 1);
+    assert_eq!(directories(&world).await, kept);
+    assert_eq!(store.verify(|_| ()).await.unwrap().findings, Vec::<String>::new());
+}

@@ -4,10 +4,15 @@
 //! and against postrider. `POSTRIDER_TEST_SERVER=dovecot` chooses; `postrider` is the default. Every test has a server
 //! of its own, with a temporary folder and free ports of its own; it ends with the test, and its log is printed when
 //! the test fails.
+//!
+//! Cyrus and Courier are here as peers that mail is fetched from and sent to; no test asks them whether it is right.
 
+mod courier;
+mod cyrus;
 mod dovecot;
 mod port;
 mod postrider;
+mod unpacked;
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -28,6 +33,10 @@ const START_TIME_MAX: Duration = Duration::from_secs(60);
 /// Which server is under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
+    /// A peer that mail is fetched from. It does not receive.
+    Courier,
+    /// A peer that mail is fetched from.
+    Cyrus,
     /// The peer that tells whether a test is right. It receives by LMTP, not by SMTP.
     Dovecot,
     /// Ours.
@@ -162,6 +171,8 @@ impl ServerUnderTest {
         fs::set_permissions(server.folder(), fs::Permissions::from_mode(0o755)).unwrap();
         write_certificate(server.folder());
         match kind {
+            ServerKind::Courier => courier::prepare(&server),
+            ServerKind::Cyrus => cyrus::prepare(&server),
             ServerKind::Dovecot => dovecot::prepare(&server),
             ServerKind::Postrider => postrider::prepare(&server),
         }
@@ -217,16 +228,20 @@ impl ServerUnderTest {
     #[must_use]
     pub fn configuration_file(&self) -> PathBuf {
         self.folder.path().join(match self.kind {
+            ServerKind::Courier => "courier.conf",
+            ServerKind::Cyrus => "imapd.conf",
             ServerKind::Dovecot => "dovecot.conf",
             ServerKind::Postrider => "postrider.toml",
         })
     }
 
-    /// The folder in which it keeps what must not be lost: postrider's `data`, with everything; of Dovecot, the home of one
-    /// account's mail.
+    /// The folder in which it keeps what must not be lost: postrider's `data`, with everything, as Cyrus's `store`; of Dovecot
+    /// and Courier, the home of one account's mail.
     #[must_use]
     pub fn data_folder(&self, local: &str) -> PathBuf {
         match self.kind {
+            ServerKind::Courier => courier::home(self, &self.account(local).address),
+            ServerKind::Cyrus => self.folder.path().join("store"),
             ServerKind::Dovecot => self.folder.path().join("mail").join(&self.account(local).address),
             ServerKind::Postrider => self.folder.path().join("data"),
         }
@@ -347,6 +362,8 @@ impl ServerUnderTest {
     /// When its program cannot be run.
     pub fn start_without_waiting(&mut self) -> Vec<u16> {
         let (mut command, listening) = match self.kind {
+            ServerKind::Courier => courier::command(self),
+            ServerKind::Cyrus => cyrus::command(self),
             ServerKind::Dovecot => dovecot::command(self),
             ServerKind::Postrider => postrider::command(self),
         };

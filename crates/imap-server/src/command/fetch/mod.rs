@@ -19,7 +19,9 @@ use postrider_imap_proto::{
     encode::{self, Code, Vanished},
 };
 use postrider_message::{DerivedView, IndexedHeader};
-use postrider_store::{BlobId, Entry, Flag, FlagBits, FlagMode, ModSeq, Snapshot, StoreFlags, Uid, UidSet};
+use postrider_store::{
+    BlobId, EngineError, Entry, Flag, FlagBits, FlagMode, ModSeq, Snapshot, StoreError, StoreFlags, Uid, UidSet,
+};
 
 use self::{
     plan::{Needs, Plan, Wanted},
@@ -105,7 +107,11 @@ impl<S: Stream> Session<S> {
         let account = self.account()?;
         let wish =
             StoreFlags { mailbox, uids: unseen, mode: FlagMode::Add, flags: vec![Flag::Seen], unchanged_since: None };
-        let stored = account.store_flags(wish).await?;
+        let stored = match account.store_flags(wish).await {
+            // Mail can be read while the disk is full, if not marked as read.
+            Err(StoreError::Engine(EngineError::Full(_))) => return Ok(UidSet::new()),
+            stored => stored?,
+        };
         let now = newest(&account, mailbox).await?;
         if let (Some(selected), Some(messages)) = (&mut self.selected, now.messages()) {
             selected.report_keywords(&now, &mut self.out);

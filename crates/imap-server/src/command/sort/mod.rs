@@ -8,9 +8,8 @@ use postrider_imap_proto::{
     command::{Search, SearchReturn, Sort, SortCriterion, SortKey},
     encode::{self, EsearchResponse},
 };
-use postrider_store::{SortText, Uid};
+use postrider_store::{Account, SortText, Uid};
 
-use self::order::order_by_text;
 pub(super) use self::order::{mailbox_order, order_by_number};
 use super::matched::Matched;
 use crate::{
@@ -22,9 +21,10 @@ impl<S: Stream> Session<S> {
     pub(crate) async fn sort(&mut self, tag: &str, sort: Sort) -> Result<Answer, Failure> {
         let Sort { criteria, search } = sort;
         let matched = self.matched(&search).await?;
+        let account = self.account()?;
         let (matched, order) = self
             .put_in_order(matched.len(), move || {
-                let order = in_order(&matched, &criteria);
+                let order = in_order(&account, &matched, &criteria);
                 (matched, order)
             })
             .await?;
@@ -62,7 +62,7 @@ impl<S: Stream> Session<S> {
 }
 
 /// The messages in the order of the criteria.
-fn in_order(matched: &Matched, criteria: &[SortCriterion]) -> Vec<u32> {
+fn in_order(account: &Account, matched: &Matched, criteria: &[SortCriterion]) -> Vec<u32> {
     let mut order = mailbox_order(matched.len());
     let mut later = criteria;
     while let Some((criterion, before)) = later.split_last() {
@@ -71,7 +71,10 @@ fn in_order(matched: &Matched, criteria: &[SortCriterion]) -> Vec<u32> {
         if before.iter().any(|earlier| earlier.key == criterion.key) {
             continue;
         }
-        let by_text = |order, text| order_by_text(order, criterion.direction, |index| matched.text(text, index));
+        let by_text = |order, text| {
+            let ranks = matched.text_ranks(account, text);
+            order_by_number(order, criterion.direction, |index| ranks.get(index as usize).copied().unwrap_or(0).into())
+        };
         let by_number = |order, value: &dyn Fn(u32) -> i64| order_by_number(order, criterion.direction, value);
         order = match criterion.key {
             SortKey::Arrival => by_number(order, &|index| matched.received(index)),

@@ -8,10 +8,12 @@ mod run;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result, anyhow};
 use clap::{Args, Subcommand};
+use postrider_store::{INBOX, SEPARATOR};
 
 use super::{Place, account::OutputForm};
+use crate::{advice::with_hint, backup::NOT_CONFIGURED};
 
 const EXAMPLES: &str = "\
 To begin, write where backups go into the configuration, best a folder on another disk:
@@ -72,8 +74,14 @@ enum Action {
 
 impl BackupCommand {
     pub fn run(self, place: &Place) -> Result<ExitCode> {
+        self.action.run(place).map_err(|error| unread(place, error))
+    }
+}
+
+impl Action {
+    fn run(self, place: &Place) -> Result<ExitCode> {
         let done = |()| ExitCode::SUCCESS;
-        match self.action {
+        match self {
             Action::Init { form } => run::init(place, form.form()).map(done),
             Action::Run(command) => command.run(place),
             Action::Status { form } => run::status(place, form.form()),
@@ -83,6 +91,49 @@ impl BackupCommand {
             Action::Restore(command) => command.run(place),
             Action::Extract(command) => command.run(place).map(done),
             Action::Prune(command) => command.run(place).map(done),
+        }
+    }
+}
+
+/// What to do if the running server says that no place is configured, and the configuration file names one.
+fn unread(place: &Place, error: Error) -> Error {
+    if error.to_string() != NOT_CONFIGURED || !names_repository(place) {
+        return error;
+    }
+    // The hint that it brings says to write what is written already.
+    with_hint(anyhow!("the running server knows of no place for backups"), UNREAD)
+}
+
+/// Whether the configuration file names a place for backups, whatever a running server knows.
+fn names_repository(place: &Place) -> bool {
+    place.configuration().is_ok_and(|config| config.backup.repository.is_some())
+}
+
+/// What to do about a configuration that was changed since the server read it.
+const UNREAD: &str = "the configuration file names a repository, but the running server has not read it yet: send it SIGHUP (systemctl \
+    reload postrider) or restart it, then give this command again";
+
+/// A mailbox's name as the store has it: the inbox's is the same in any letter case (RFC 9051 §5.1).
+fn mailbox_name(given: String) -> String {
+    let given = given.trim_end_matches(SEPARATOR);
+    let (first, rest) = given.split_at(given.find(SEPARATOR).unwrap_or(given.len()));
+    if first.eq_ignore_ascii_case(INBOX) { format!("{INBOX}{rest}") } else { given.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inbox_is_found_however_it_is_written() {
+        for (given, name) in [
+            ("inbox", "INBOX"),
+            ("Inbox/Old", "INBOX/Old"),
+            ("Work/inbox", "Work/inbox"),
+            ("inboxes", "inboxes"),
+            ("Work/", "Work"),
+        ] {
+            assert_eq!(mailbox_name(given.to_owned()), name);
         }
     }
 }

@@ -6,7 +6,10 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use super::moment::{Which, readable};
+use super::{
+    mailbox_name,
+    moment::{Which, readable},
+};
 use crate::{
     backup::{ExtractAnswer, ExtractWish, ShowAnswer, ShowWish, SnapshotSummary},
     command::{
@@ -37,7 +40,11 @@ pub fn list(place: &Place, form: Form) -> Result<()> {
 fn line(snapshot: &SnapshotSummary) -> String {
     let SnapshotSummary { snapshot: name, taken, host, holds, .. } = snapshot;
     let partial = if snapshot.partial { ", some accounts only" } else { "" };
-    format!("{name}  {}  {host}  {holds}{partial}, {} added\n", readable(*taken), HumanBytes(snapshot.bytes_added))
+    format!(
+        "{name}  {}  {host}  {holds}{partial}, {} added before compression\n",
+        readable(*taken),
+        HumanBytes(snapshot.bytes_added)
+    )
 }
 
 /// Show what a backup holds: its accounts, an account's mailboxes, or a mailbox's messages
@@ -65,7 +72,7 @@ impl Show {
         let wish = ShowWish {
             when: self.which.when()?,
             account: self.account.as_deref().map(checked_address).transpose()?,
-            mailbox: self.mailbox,
+            mailbox: self.mailbox.map(mailbox_name),
         };
         let answer: ShowAnswer =
             block_on(async { place.control_or_new().await?.post("/v1/backup/show", &wish).await })?;

@@ -8,7 +8,7 @@ use indicatif::HumanBytes;
 
 use super::moment::Which;
 use crate::{
-    backup::{VerifyAnswer, VerifyWish},
+    backup::{LivingAnswer, VerifyAnswer, VerifyWish},
     command::{
         Place,
         account::OutputForm,
@@ -26,14 +26,16 @@ use crate::{
 Examples:
   postrider backup verify                (the newest backup)
   postrider backup verify --all          (every backup, and every byte of the repository)
-  postrider backup verify --rehearse     (also restore it into a store that is thrown away, and compare)")]
+  postrider backup verify --rehearse     (also restore it into a store that is thrown away, and compare
+                                          that with the backup and with the living store)")]
 pub struct Verify {
     #[command(flatten)]
     which: Which,
     /// Verify every backup and read every file of the repository
     #[arg(long, conflicts_with_all = ["snapshot", "as_of"])]
     all: bool,
-    /// Also restore into a throw-away store in the data folder, which needs as much room as the mail, and compare what is there
+    /// Also restore into a throw-away store in the data folder, which needs as much room as the mail, and compare what is there with
+    /// the backup and with the living store: what changed since is counted, what differs without that is a fault
     #[arg(long)]
     rehearse: bool,
     #[command(flatten)]
@@ -45,7 +47,7 @@ impl Verify {
         let wish = VerifyWish { when: self.which.when()?, all: self.all, rehearse: self.rehearse };
         let mut display = Display::new(self.form.form());
         let answer: VerifyAnswer = block_on(async {
-            let mut control = place.control().await?;
+            let mut control = place.control_or_new().await?;
             control.run("/v1/backup/verify", &wish, |event| display.show(event)).await
         })?;
         drop(display);
@@ -67,16 +69,78 @@ pub fn told(answer: &VerifyAnswer) -> String {
     if answer.rehearsed_messages > 0 {
         text.push_str(&format!("restored {} messages elsewhere and compared them there\n", answer.rehearsed_messages));
     }
+    answer.living.iter().for_each(|living| text.push_str(&told_of_living(living)));
     let verdict = match answer.findings.len() {
         0 => "everything is right".to_owned(),
         1 => "1 FAULT".to_owned(),
         count => format!("{count} FAULTS"),
     };
+    let VerifyAnswer { messages, messages_read, .. } = answer;
+    let read = if messages == messages_read {
+        format!("{messages} messages")
+    } else {
+        format!("{messages_read} different contents of {messages} messages")
+    };
     text.push_str(&format!(
-        "read back {} messages ({}) of backup {}: {verdict}\n",
-        answer.messages_read,
+        "read back {read} ({}) of backup {}: {verdict}\n",
         HumanBytes(answer.bytes),
         answer.snapshots.join(" ")
     ));
     text
+}
+
+fn told_of_living(living: &LivingAnswer) -> String {
+    let LivingAnswer { snapshot, accounts, messages, came, gone, flags_changed, .. } = living;
+    if *accounts == 0 {
+        return format!("there is no living store of backup {snapshot} here: compared with the backup alone\n");
+    }
+    let mut text = format!(
+        "held {messages} messages of backup {snapshot} against the living store: {came} came since, {gone} gone since, \
+         {flags_changed} flags changed since\n"
+    );
+    let mailboxes = [
+        (living.mailboxes_came, "made since"),
+        (living.mailboxes_gone, "gone since"),
+        (living.mailboxes_renamed, "renamed since"),
+    ];
+    for (count, what) in mailboxes.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("mailboxes {what}: {count}\n"));
+    }
+    for account in &living.accounts_gone {
+        text.push_str(&format!("the account {account} is gone since\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_that_several_messages_share_are_told_as_what_they_are() {
+        let mut answer = VerifyAnswer { messages: 7, messages_read: 7, ..VerifyAnswer::default() };
+        assert!(told(&answer).starts_with("read back 7 messages ("));
+        answer.messages_read = 3;
+        assert!(told(&answer).starts_with("read back 3 different contents of 7 messages ("));
+    }
+
+    #[test]
+    fn what_changed_since_is_told_and_that_there_is_no_living_store() {
+        let snapshot = String::from("abcd");
+        let mut living = LivingAnswer {
+            snapshot,
+            accounts: 1,
+            messages: 7,
+            came: 12,
+            gone: 3,
+            flags_changed: 5,
+            ..LivingAnswer::default()
+        };
+        let told = told_of_living(&living);
+        assert!(told.contains("12 came since, 3 gone since, 5 flags changed since"), "{told}");
+        assert_eq!(told.lines().count(), 1);
+        (living.mailboxes_renamed, living.accounts_gone) = (1, vec![String::from("a@b")]);
+        assert_eq!(told_of_living(&living).lines().count(), 3);
+        assert!(told_of_living(&LivingAnswer::default()).contains("no living store"));
+    }
 }

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use indicatif::HumanBytes;
 
-use super::moment::Which;
+use super::{mailbox_name, moment::Which};
 use crate::{
     backup::{RestoreAnswer, RestoreWish},
     command::{
@@ -25,6 +25,7 @@ use crate::{
 ///
 /// Exit status 1 if something could not be brought back.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whose").args(["everything", "account"]).required(true)))]
 #[command(after_help = "\
 Examples:
   Look first:
@@ -41,7 +42,7 @@ pub struct Restore {
     #[command(flatten)]
     which: Which,
     /// Bring back all accounts
-    #[arg(long, required_unless_present = "account", conflicts_with = "account")]
+    #[arg(long)]
     everything: bool,
     /// Whose mail
     #[arg(long, value_name = "ACCOUNT")]
@@ -70,7 +71,7 @@ impl Restore {
         let wish = RestoreWish {
             when: self.which.when()?,
             account: self.account.as_deref().map(checked_address).transpose()?,
-            mailbox: self.mailbox,
+            mailbox: self.mailbox.map(mailbox_name),
             uids: self.uid,
             into: self.into.as_deref().map(checked_address).transpose()?,
             below: self.below,

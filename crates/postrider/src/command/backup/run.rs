@@ -74,9 +74,10 @@ impl Run {
 
 fn told(answer: &RunAnswer) -> String {
     let RunAnswer { snapshot, accounts, mailboxes, messages, bodies_read, .. } = answer;
+    let accounts = if *accounts == 1 { "1 account".to_owned() } else { format!("{accounts} accounts") };
     let mut text = format!(
-        "backup {snapshot}: {messages} messages ({}) in {mailboxes} mailboxes of {accounts} accounts\n\
-         {bodies_read} of them were new to it; {} written\n",
+        "backup {snapshot}: {messages} messages ({}) in {mailboxes} mailboxes of {accounts}\n\
+         {bodies_read} of them were new to it; {} written, compressed\n",
         HumanBytes(answer.bytes),
         HumanBytes(answer.bytes_written)
     );
@@ -90,6 +91,9 @@ pub fn status(place: &Place, form: Form) -> Result<ExitCode> {
     let status: SafeStatus = block_on(async { place.control().await?.get("/v1/backup").await })?;
     match form {
         Form::Json => output::json(&status)?,
+        Form::Text if status.repository.is_none() && super::names_repository(place) => {
+            output::line(&format!("no backups: {}", super::UNREAD))?;
+        }
         Form::Text => output::text(&readable_status(&status, now()))?,
     }
     Ok(if status.late { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -162,6 +166,9 @@ impl Prune {
         drop(display);
         if self.form.form() == Form::Json {
             return output::json(&answer);
+        }
+        for name in &answer.protected {
+            output::line(&format!("backup {name} stays beyond the rules: it is the newest one that was read back"))?;
         }
         let removed = if answer.dry_run { "would be removed" } else { "removed" };
         output::text(&format!(

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Error, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use postrider_pull::{
-    ConnectOptions, Fingerprint, Observer, Protocol, Remote, Trust,
+    ConnectOptions, Fingerprint, Observer, Protocol, Remote, Stop, StopTrigger, Trust,
     imap::{
         Rehearsal,
         migrate::{
@@ -35,10 +35,12 @@ use super::{
     block_on,
     output::{self, Form},
     progress::Display,
+    pull::manners::MannersFlags,
 };
 use crate::{
     advice::{Advise, with_hint},
     control::{Event, Progress},
+    pull::{self, TrustWish},
 };
 
 const EXAMPLES: &str = "\
@@ -86,6 +88,10 @@ pub struct Migrate {
     /// Leave out mailboxes of this name; * stands for anything. May be given several times
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
+    /// From Gmail: the mailbox of the new server for mail that has no label, which stands in All Mail only
+    /// (`--exclude "[Gmail]/All Mail"` leaves it out) [default: the one for archived mail, else Archive]
+    #[arg(long, value_name = "NAME")]
+    gmail_archive: Option<String>,
     /// The folder in which is remembered what was copied [default: a folder of its own below migrations/ in the data folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -95,6 +101,8 @@ pub struct Migrate {
     passwords: PasswordSource,
     #[command(flatten)]
     trust: TrustFlags,
+    #[command(flatten)]
+    manners: MannersFlags,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -159,8 +167,10 @@ impl Migrate {
         if (&from.host, from.port, &from.user) == (&to.host, to.port, &to.user) {
             bail!("both URLs are of the same account");
         }
-        let connect_from = connect_options(self.trust.from_ca_file.as_deref(), self.trust.from_fingerprint)?;
-        let connect_to = connect_options(self.trust.to_ca_file.as_deref(), self.trust.to_fingerprint)?;
+        let (trigger, stop) = StopTrigger::new();
+        let connect_from =
+            self.connect_options(self.trust.from_ca_file.as_deref(), self.trust.from_fingerprint, &stop)?;
+        let connect_to = self.connect_options(self.trust.to_ca_file.as_deref(), self.trust.to_fingerprint, &stop)?;
         let folder = self.folder(place, &from, &to)?;
         let credential_from = self.passwords.of_old_server(&from)?;
         let credential_to = self.passwords.of_new_server(&to)?;
@@ -170,7 +180,7 @@ impl Migrate {
         let account_from = MigrationAccount { remote: &from, credential: &credential_from, connect: &connect_from };
         let account_to = MigrationAccount { remote: &to, credential: &credential_to, connect: &connect_to };
         let mut display = Display::new(form);
-        let report = block_on(work(account_from, account_to, &mut journal, &options, &mut display))?;
+        let report = block_on(work(account_from, account_to, &mut journal, &options, &mut display, &trigger))?;
         drop(display);
         let answer = show::Answer::of(report, self.dry_run);
         match form {
@@ -194,6 +204,17 @@ impl Migrate {
         Ok(base.join("migrations").join(format!("{}-{}", from.memory_name(), to.memory_name())))
     }
 
+    /// How connections to one of the servers are made.
+    fn connect_options(
+        &self,
+        ca_file: Option<&Path>,
+        fingerprint: Option<Fingerprint>,
+        stop: &Stop,
+    ) -> Result<ConnectOptions> {
+        let options = pull::connect_options(&TrustWish::System, &self.manners.wish(), stop)?;
+        Ok(ConnectOptions { trust: trust(ca_file, fingerprint)?, ..options })
+    }
+
     fn options(&self) -> MigrationOptions {
         MigrationOptions {
             rehearsal: if self.dry_run { Rehearsal::Dry } else { Rehearsal::Real },
@@ -204,18 +225,21 @@ impl Migrate {
             },
             include: self.include.clone(),
             exclude: self.exclude.clone(),
+            gmail_archive: self.gmail_archive.clone(),
             ..MigrationOptions::default()
         }
     }
 }
 
-/// Copies, and shows how far it is. Ctrl-C ends it between two moments of its memory.
+/// Copies, and shows how far it is. Ctrl-C ends it as a broken connection would, with what was copied remembered; pressed again,
+/// at once, between two moments of its memory.
 async fn work(
     from: MigrationAccount<'_>,
     to: MigrationAccount<'_>,
     journal: &mut Journal,
     options: &MigrationOptions,
     display: &mut Display,
+    trigger: &StopTrigger,
 ) -> Result<MigrationReport> {
     let (told, mut events) = mpsc::unbounded_channel();
     let observer = Teller { told, last: Mutex::default() };
@@ -225,12 +249,18 @@ async fn work(
     };
     let work = migrate(from, to, journal, options, &observer);
     tokio::pin!(work);
+    let mut is_stopping = false;
     let report = loop {
         tokio::select! {
             report = &mut work => break report,
             Some(event) = events.recv() => show(display, event),
             pressed = tokio::signal::ctrl_c() => {
                 pressed.context("cannot wait for Ctrl-C")?;
+                if !is_stopping {
+                    is_stopping = true;
+                    trigger.request();
+                    continue;
+                }
                 let stopped: Result<MigrationReport> = Err(anyhow!("stopped; what was copied so far is there"));
                 return stopped.advise("give the same command again: it goes on where this one stopped");
             }
@@ -256,8 +286,8 @@ fn imap_remote(url: &str) -> Result<Remote> {
     Ok(remote)
 }
 
-fn connect_options(ca_file: Option<&Path>, fingerprint: Option<Fingerprint>) -> Result<ConnectOptions> {
-    let trust = match (fingerprint, ca_file) {
+fn trust(ca_file: Option<&Path>, fingerprint: Option<Fingerprint>) -> Result<Trust> {
+    Ok(match (fingerprint, ca_file) {
         (Some(fingerprint), _) => Trust::Pinned(fingerprint),
         (None, Some(path)) => {
             let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()));
@@ -266,8 +296,7 @@ fn connect_options(ca_file: Option<&Path>, fingerprint: Option<Fingerprint>) -> 
             Trust::Authorities { path: path.to_path_buf(), pem }
         }
         (None, None) => Trust::System,
-    };
-    Ok(ConnectOptions { trust, ..ConnectOptions::default() })
+    })
 }
 
 /// Where programs of this user keep what they must remember.

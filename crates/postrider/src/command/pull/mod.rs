@@ -2,13 +2,13 @@
 
 mod authorize;
 pub(super) mod found;
+pub(super) mod manners;
 pub(super) mod password;
 mod show;
 mod status;
 
 use std::{
     fs,
-    num::NonZeroU64,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use postrider_pull::{Fingerprint, Protocol, Remote, Trust};
 
-use self::password::PasswordSource;
+use self::{manners::MannersFlags, password::PasswordSource};
 use super::{
     Place,
     account::OutputForm,
@@ -27,7 +27,6 @@ use super::{
 };
 use crate::{
     advice::Advise,
-    config::{Rate, Span},
     pull::{
         Comparison, Follow, GmailLabels, ImapWish, Manners, Pop3Wish, PullAnswer, PullWish, RemovalWish, Stay,
         TrustWish,
@@ -79,8 +78,8 @@ pub struct Pull {
     /// Say what would be fetched and removed, and why, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Compare afterwards: whether each message there is here, and its size; `--verify=content` fetches all again and compares
-    /// every byte
+    /// Compare afterwards: whether each message there is here, and its size; `--verify=sample` fetches some again and compares every
+    /// byte, `--verify=content` does so with all
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "listing", value_name = "WHAT")]
     verify: Option<VerifyWhat>,
     #[command(flatten)]
@@ -107,32 +106,12 @@ enum Action {
     Status(status::Status),
 }
 
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Manners")]
-struct MannersFlags {
-    /// Bytes per second, sent and received, as in 500K or 2M
-    #[arg(long, value_name = "RATE")]
-    max_rate: Option<Rate>,
-    /// IMAP: do not compress, even where the server offers it
-    #[arg(long)]
-    no_compress: bool,
-    /// Tries in a row that bring nothing before it is given up [default: 5]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    tries: Option<u32>,
-    /// How long the server may say nothing before the connection counts as broken, as in 90s or 5m [default: 3m]
-    #[arg(long, value_name = "TIME", value_parser = silence)]
-    silence: Option<NonZeroU64>,
-}
-
-fn silence(text: &str) -> Result<NonZeroU64> {
-    let time: Span = text.parse()?;
-    NonZeroU64::new(time.0.as_secs()).context("no connection could stand in no time; write 1s or more")
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum VerifyWhat {
     /// Whether each message there is here, and its size
     Listing,
+    /// The same, and the content of up to 50 messages of each mailbox, which are fetched again
+    Sample,
     /// Every byte of every message, which is fetched again
     Content,
 }
@@ -175,6 +154,10 @@ struct ImapFlags {
     /// What becomes of Gmail's labels; not with `--mode sync` [default: mailboxes]
     #[arg(long, value_enum, value_name = "AS")]
     gmail_labels: Option<Labels>,
+    /// Connections at a time, where there is much to fetch; fewer where the server does not bear them. A sync, and Gmail with its
+    /// labels, use one [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    connections: Option<u16>,
     /// Fetch only mailboxes of this name; * stands for anything. May be given several times
     #[arg(long, value_name = "PATTERN")]
     include: Vec<String>,
@@ -237,6 +220,7 @@ impl Pull {
             dry_run: self.dry_run,
             verify: self.verify.map(|what| match what {
                 VerifyWhat::Listing => Comparison::Listing,
+                VerifyWhat::Sample => Comparison::Sample,
                 VerifyWhat::Content => Comparison::Content,
             }),
             trust: self.trust.wish()?,
@@ -244,7 +228,7 @@ impl Pull {
             imap: self.imap.wish(),
             password,
             oauth2,
-            manners: self.manners.wish(),
+            manners: Manners { connections_max: self.imap.connections.map(usize::from), ..self.manners.wish() },
             url: remote.to_string(),
         };
         let mut display = Display::new(form);
@@ -326,25 +310,14 @@ impl ImapFlags {
     }
 
     fn refuse_for_pop3(&self) -> Result<()> {
-        let is_given = self.mode.is_some() || self.yes || self.gmail_labels.is_some();
+        let is_given = self.mode.is_some() || self.yes || self.gmail_labels.is_some() || self.connections.is_some();
         if is_given || !self.include.is_empty() || !self.exclude.is_empty() {
             let refused: Result<()> =
-                Err(anyhow!("--mode, --yes, --gmail-labels, --include and --exclude are for IMAP"));
+                Err(anyhow!("--mode, --yes, --gmail-labels, --connections, --include and --exclude are for IMAP"));
             return refused
                 .advise("for POP3 there are --keep, --delete and --keep-days, and --mailbox for the mailbox here");
         }
         Ok(())
-    }
-}
-
-impl MannersFlags {
-    fn wish(&self) -> Manners {
-        Manners {
-            bytes_per_second_max: self.max_rate.map(|rate| rate.0),
-            uncompressed: self.no_compress,
-            tries_max: self.tries,
-            silence_seconds_max: self.silence,
-        }
     }
 }
 

@@ -6,6 +6,13 @@ use postrider_store::StoreOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// A segment that is rewritten has some dead bytes from the start; above this it would be rewritten again.
+const COMPACT_LIVE_PERCENT_MAX: u8 = 90;
+/// Below these the engine would be at work for itself alone.
+const MAP_BYTES_MIN: u64 = 1 << 20;
+const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+const OVERLAY_BYTES_MIN: u64 = 64 << 10;
+
 /// How mail is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -40,8 +47,20 @@ pub struct Store {
     pub segment_bytes: u64,
     /// Segment files kept open for reading.
     pub segment_files_max: usize,
-    /// Compaction rewrites a segment file of which less than this percentage is still in use.
+    /// Compaction rewrites a segment file of which less than this percentage is still in use; at most 90. Of a new one that
+    /// is full of small messages it is about half.
     pub compact_live_percent: u8,
+    /// Segment files are rewritten in the background only if that wins at least this many bytes.
+    pub compact_dead_bytes_min: u64,
+    /// Zeros are written ahead of the mail in steps of at most this many bytes, which makes waiting for the disk shorter. 0
+    /// turns that off, as suits a file system that never overwrites (ZFS, Btrfs).
+    pub growth_bytes_max: u64,
+    /// Room that is kept for when the disk is full, so that flags can be changed and mail deleted then: a sixty-fourth of the
+    /// store, 256 KiB at least, but not more than this many bytes. 0 keeps none.
+    pub reserve_bytes_max: u64,
+    /// Bytes of memory for changes that are safe in a segment file and not in the database yet. It is filled only while the
+    /// database cannot be written as fast as mail comes, or not at all on a full disk; then nothing more is taken.
+    pub overlay_bytes_max: usize,
 }
 
 impl Default for Store {
@@ -63,11 +82,34 @@ impl Default for Store {
             segment_bytes: engine.segment_bytes,
             segment_files_max: engine.segment_files_max,
             compact_live_percent: engine.compact_live_percent,
+            compact_dead_bytes_min: engine.compact_dead_bytes_min,
+            growth_bytes_max: engine.growth_bytes_max,
+            reserve_bytes_max: engine.reserve_bytes_max,
+            overlay_bytes_max: engine.overlay_bytes_max,
         }
     }
 }
 
 impl Store {
+    /// What makes no sense, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.compact_live_percent > COMPACT_LIVE_PERCENT_MAX {
+            let most = COMPACT_LIVE_PERCENT_MAX;
+            problems.push(format!("store.compact_live_percent: more than {most} would rewrite the same mail for ever"));
+        }
+        for (key, value, least) in [
+            ("map_bytes_max", self.map_bytes_max, MAP_BYTES_MIN),
+            ("segment_bytes", self.segment_bytes, SEGMENT_BYTES_MIN),
+            ("overlay_bytes_max", self.overlay_bytes_max as u64, OVERLAY_BYTES_MIN),
+        ] {
+            if value < least {
+                problems.push(format!("store.{key}: {value} bytes are too few to work with; at least {least}"));
+            }
+        }
+        problems
+    }
+
     /// The store's own options.
     pub fn options(&self, message: &Message) -> StoreOptions {
         StoreOptions {
@@ -93,6 +135,10 @@ impl Store {
             segment_bytes: self.segment_bytes,
             segment_files_max: self.segment_files_max,
             compact_live_percent: self.compact_live_percent,
+            compact_dead_bytes_min: self.compact_dead_bytes_min,
+            growth_bytes_max: self.growth_bytes_max,
+            reserve_bytes_max: self.reserve_bytes_max,
+            overlay_bytes_max: self.overlay_bytes_max,
             ..LmdbOptions::default()
         }
     }

@@ -1,13 +1,13 @@
 //! One entry: wait, fetch, tell, and begin again.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use postrider_pull::{Chance, PullError, Remote, Stop, imap::PushOptions};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Permits,
+    Permit, Permits,
     listener::{Listener, Listening},
 };
 use crate::{
@@ -40,6 +40,8 @@ pub struct Worker {
     pub refused: Option<String>,
     /// Runs that failed in a row.
     pub failures: u32,
+    /// How long the server wants between two logins, as it said last.
+    pub login_delay: Duration,
 }
 
 /// What came of a run.
@@ -114,9 +116,9 @@ impl Worker {
             permits = self.permits.take(&remote.host) => permits,
             () = self.stop.requested() => return Ok(Outcome::Stopped),
         };
-        let _permits = permits.context("the server stops")?;
+        let permit = permits.context("the server stops")?;
         self.phase(Phase::Running);
-        let outcome = self.run(&secret).await?;
+        let outcome = self.run(&secret, &permit).await?;
         if matches!(outcome, Outcome::Refused(_)) {
             self.remember_refused(secret).await;
         }
@@ -132,10 +134,11 @@ impl Worker {
         });
     }
 
-    async fn run(&self, secret: &str) -> Result<Outcome> {
+    async fn run(&self, secret: &str, permit: &Permit) -> Result<Outcome> {
         let wish = self.wish(secret)?;
         let reporter = Reporter::to_log(format!("pull {}", self.entry.name()));
-        let work = pull::pull_until(&self.administration, &wish, &reporter, &self.stop);
+        let further = Some(Arc::clone(&permit.further_connections));
+        let work = pull::pull_until(&self.administration, &wish, &reporter, &self.stop, further);
         let stopping = async {
             self.stop.requested().await;
             sleep(GRACE).await;
@@ -215,6 +218,7 @@ impl Worker {
                 uncompressed: !entry.compress,
                 tries_max: Some(entry.tries),
                 silence_seconds_max: NonZeroU64::new(entry.silence.0.as_secs()),
+                connections_max: Some(entry.connections),
             },
             pop3: Pop3Wish { mailbox: entry.mailbox.clone(), stay, removal },
             imap: ImapWish {
@@ -230,6 +234,9 @@ impl Worker {
     /// How long until the next run.
     fn pause_after(&mut self, outcome: &Outcome, chance: &mut Chance) -> Duration {
         let every = self.entry.every.0;
+        if let Outcome::Done(answer) = outcome {
+            self.login_delay = answer.login_delay().unwrap_or_default();
+        }
         let whole = match outcome {
             Outcome::Stopped => return Duration::ZERO,
             Outcome::Busy => BUSY_PAUSE.min(every),
@@ -250,7 +257,9 @@ impl Worker {
                 doubled.min(self.schedule.failure_pause.0.max(every))
             }
         };
-        chance.between(whole.mul_f64(0.9), whole.mul_f64(1.1))
+        // RFC 2449 §6.5; a second more, as it is counted in whole seconds there.
+        let least = if self.login_delay.is_zero() { Duration::ZERO } else { self.login_delay + Duration::from_secs(1) };
+        chance.between(whole.mul_f64(0.9), whole.mul_f64(1.1)).max(least)
     }
 
     fn phase(&self, phase: Phase) {

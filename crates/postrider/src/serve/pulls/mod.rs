@@ -45,12 +45,28 @@ struct Working {
     task: JoinHandle<()>,
 }
 
-/// How many runs there may be at a time: in all, and for each server there.
+/// How many runs there may be at a time: in all, and for each server there; and how many connections for each server.
 #[derive(Clone)]
 struct Permits {
     all: Arc<Semaphore>,
     per_server_max: usize,
-    servers: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    /// Connections that the runs against one server may have beside the first of each.
+    further_connections_max: usize,
+    servers: Arc<Mutex<HashMap<String, OfServer>>>,
+}
+
+/// Permits for one server.
+#[derive(Clone)]
+struct OfServer {
+    runs: Arc<Semaphore>,
+    further_connections: Arc<Semaphore>,
+}
+
+/// What lets there be a run.
+pub(super) struct Permit {
+    _permits: [OwnedSemaphorePermit; 2],
+    /// Permits for connections beside the run's first.
+    pub(super) further_connections: Arc<Semaphore>,
 }
 
 impl Pulls {
@@ -105,6 +121,7 @@ impl Pulls {
                 stop,
                 refused: None,
                 failures: 0,
+                login_delay: Duration::ZERO,
             };
             let working = Working { entry: entry.clone(), stop: trigger, task: tokio::spawn(worker.work()) };
             self.working.insert(identity, working);
@@ -137,19 +154,28 @@ impl Permits {
         Self {
             all: Arc::new(Semaphore::new(schedule.runs_max.min(Semaphore::MAX_PERMITS))),
             per_server_max: schedule.runs_per_server_max.min(Semaphore::MAX_PERMITS),
+            // Each run that there may be has its first connection.
+            further_connections_max: schedule
+                .connections_per_server_max
+                .saturating_sub(schedule.runs_per_server_max)
+                .min(Semaphore::MAX_PERMITS),
             servers: Arc::default(),
         }
     }
 
     /// Waits until a run against this server may begin. The server's permit first, so that one that waits for its server does not
     /// keep others from theirs.
-    async fn take(&self, host: &str) -> Option<[OwnedSemaphorePermit; 2]> {
+    async fn take(&self, host: &str) -> Option<Permit> {
         let server = {
             let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || Arc::new(Semaphore::new(self.per_server_max));
-            Arc::clone(servers.entry(host.to_ascii_lowercase()).or_insert_with(new))
+            let new = || OfServer {
+                runs: Arc::new(Semaphore::new(self.per_server_max)),
+                further_connections: Arc::new(Semaphore::new(self.further_connections_max)),
+            };
+            servers.entry(host.to_ascii_lowercase()).or_insert_with(new).clone()
         };
-        let server = server.acquire_owned().await.ok()?;
-        Some([server, Arc::clone(&self.all).acquire_owned().await.ok()?])
+        let OfServer { runs, further_connections } = server;
+        let permits = [runs.acquire_owned().await.ok()?, Arc::clone(&self.all).acquire_owned().await.ok()?];
+        Some(Permit { _permits: permits, further_connections })
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Labels {
     view: View,
     /// Messages of the selected mailbox that come with another one.
     left_out: BTreeSet<u32>,
+    /// The name of All Mail, where it is fetched.
+    all: Option<String>,
     /// `X-GM-MSGID` of messages of the selected mailbox, as far as they were told.
     ids: BTreeMap<u32, u64>,
 }
@@ -88,6 +90,11 @@ impl Labels {
     /// How many messages of the selected mailbox come with another one, as far as they were told.
     pub(crate) fn left_out_count(&self) -> u64 {
         self.left_out.len() as u64
+    }
+
+    /// The mailbox that shows all mail, of which those messages are fetched that stand in no other.
+    pub(crate) fn all_mail(&self) -> Option<&str> {
+        self.all.as_deref()
     }
 
     /// A mailbox is being selected.
@@ -166,6 +173,7 @@ impl Labels {
         }
         let all = adopt(directory, all, names, options);
         labels.views = views(directory, choice, all.as_deref());
+        labels.all = all;
         labels
     }
 }

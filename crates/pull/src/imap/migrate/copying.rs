@@ -8,14 +8,16 @@ use postrider_imap_proto::command::RawMailbox;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Failure, Journal, MigratedMailbox};
-use crate::imap::appending::{Appends, Settled, Upload};
+use crate::imap::appending::{Appends, Settled, Upload, with_line_ends};
 use crate::imap::bodies::{Arrived, Take};
 use crate::imap::body::Body;
 use crate::imap::connection::ImapConnection;
 use crate::imap::error::ImapError;
 use crate::imap::flags::{FlagSet, Permitted};
 use crate::imap::listing::Described;
+use crate::imap::memory::Place;
 use crate::imap::report::{Remark, printable};
+use crate::imap::suspects::{Company, Step};
 use crate::observer::Observer;
 use crate::received::date_of_header;
 
@@ -33,6 +35,8 @@ pub(super) struct Copying<'a, T> {
     pub(super) refusals_max: u64,
     pub(super) appends: Appends<(Described, u64)>,
     pub(super) mailbox: &'a RawMailbox,
+    /// That of the mailbox at the old server, by which suspects are told apart.
+    pub(super) place: &'a Place,
     pub(super) permitted: &'a Permitted,
     pub(super) uid_validity: u32,
     pub(super) report: &'a mut MigratedMailbox,
@@ -52,7 +56,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Take for Copying<'_, T> {
         for message in messages {
             if let Err(failure) = self.send(message).await {
                 self.failure = Some(failure);
-                return Err(ImapError::Closed);
+                return Err(ImapError::NotTaken);
             }
         }
         Ok(())
@@ -66,11 +70,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Copying<'_, T> {
             self.refuse(uid, &format!("with {bytes} bytes it is larger than this program copies"))?;
         }
         let Some(octets) = message.octets() else { return Ok(()) };
+        // Cyrus takes no message with a bare LF.
+        let completed = with_line_ends(octets);
+        let octets = completed.as_deref().unwrap_or(octets);
         let bytes = octets.len() as u64;
         if self.new.capabilities.append_limit().is_some_and(|limit| bytes > limit) {
             return self.refuse(uid, &format!("with {bytes} bytes it is larger than the new server takes"));
         }
-        while self.appends.is_full() {
+        if self.new.suspects.is_left_out(self.place, uid) {
+            let why = "the connection to the new server broke each time it was sent; the next run sends it again";
+            return self.refuse(uid, why);
+        }
+        // One at which a connection broke goes with nothing else under way.
+        let is_suspect = self.new.suspects.group_messages_max(Step::Append, self.place, uid).is_some();
+        while self.appends.is_full() || is_suspect && self.appends.unanswered().next().is_some() {
             self.settle().await?;
         }
         let flags = self.permitted.fit(&message.described.flags);
@@ -82,8 +95,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Copying<'_, T> {
             Err(error @ ImapError::Encode(_)) => {
                 self.refuse(uid, &format!("the new server could not take it in any form: {error}"))
             }
-            other => other.map_err(Failure::New),
+            Err(error) => {
+                self.broke(&error, Some(uid));
+                Err(Failure::New(error))
+            }
+            Ok(()) if is_suspect => self.settle().await.map(drop),
+            Ok(()) => Ok(()),
         }
+    }
+
+    /// The connection to the new server may have broken at a message that it was to take.
+    fn broke(&self, error: &ImapError, under_way: Option<u32>) {
+        if !error.is_of_connection() || !error.may_be_of_a_message() {
+            return;
+        }
+        let unanswered = self.appends.unanswered().map(|(described, _)| described.uid);
+        let uids: Vec<u32> = unanswered.chain(under_way).collect();
+        let company = if uids.len() == 1 { Company::Alone } else { Company::Others };
+        self.new.suspects.broke(Step::Append, self.place, company, uids.into_iter());
     }
 
     /// Waits until all that was sent is answered for, and remembers it.
@@ -94,7 +123,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Copying<'_, T> {
 
     /// Waits for an answer, if there is one to wait for.
     async fn settle(&mut self) -> Result<bool, Failure> {
-        let Some(settled) = self.appends.settle(self.new).await.map_err(Failure::New)? else { return Ok(false) };
+        let settled = match self.appends.settle(self.new).await {
+            Ok(Some(settled)) => settled,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                self.broke(&error, None);
+                return Err(Failure::New(error));
+            }
+        };
         let uid = settled.append_uid().filter(|(validity, _)| *validity == self.uid_validity).map_or(0, |(_, uid)| uid);
         let Settled { of: (described, bytes), status } = settled;
         let said = printable(&status.text);

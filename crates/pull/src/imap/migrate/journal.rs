@@ -198,11 +198,13 @@ impl Journal {
     /// What follows is of this mailbox.
     pub(crate) fn begin(&mut self, source: &str, validity: u32, target: &str, target_validity: u32) {
         self.learn_mailbox(source, validity, target, target_validity);
+        // What a connection that breaks leaves on the way is looked for when it is taken up again.
+        self.broken_off.insert(source.to_owned());
         let (source, target) = (source.to_owned(), target.to_owned());
         self.push(&Record::Mailbox { source, source_validity: validity, target, target_validity });
     }
 
-    /// Whether messages were on their way to this mailbox when a run ended.
+    /// Whether messages were on their way to this mailbox when a run, or a connection, ended.
     pub(crate) fn was_broken_off(&self, source: &str) -> bool {
         self.broken_off.contains(source)
     }
@@ -210,6 +212,9 @@ impl Journal {
     /// Nothing is on its way to the mailbox any more.
     pub(crate) fn settled(&mut self) {
         self.push(&Record::Settled);
+        if let Some(current) = &self.current {
+            self.broken_off.remove(current);
+        }
     }
 
     /// A message is at the new server. It is not remembered before [`Self::flush`].

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::copying::Copying;
 use super::places::Destination;
-use super::{Failure, MigratedMailbox, Migration};
+use super::{Failure, MigratedMailbox, Migration, place_of_source};
 use crate::imap::appending::Appends;
 use crate::imap::bodies::Fetching;
 use crate::imap::body::Keep;
@@ -35,6 +35,8 @@ where
         let from = self.old.open_mailbox(source, &Memory::empty(), Access::Read).await.map_err(Failure::Old)?;
         report.messages = from.exists.into();
         let present = self.present(&from, report).await?;
+        // What stands in another mailbox, too, comes with that.
+        report.messages = report.messages.saturating_sub(self.old.labels.left_out_count());
         let Some(mut to) = self.open_target(destination).await? else {
             // Only a rehearsal has none.
             return self.tell(&present.keys().copied().collect::<Vec<_>>(), report).await;
@@ -76,12 +78,13 @@ where
             return Ok(BTreeMap::new());
         }
         let mut present = self.old.flags_of_all(None).await.map_err(Failure::Old)?;
-        if (present.len() as u64) < u64::from(from.exists) {
+        // A message whose labels are not told may stand in another mailbox: it is not guessed.
+        if (present.len() as u64) < u64::from(from.exists) && !self.old.labels.are_read() {
             for uid in self.old.search_all().await.map_err(Failure::Old)? {
                 present.entry(uid).or_default();
             }
         }
-        if (present.len() as u64) < u64::from(from.exists) {
+        if present.len() as u64 + self.old.labels.left_out_count() < u64::from(from.exists) {
             report.remarks.push(Remark::problem(
                 "the old server did not list all messages that it says there are; what it left out could not be copied",
             ));
@@ -165,14 +168,17 @@ where
     ) -> Result<(), Failure> {
         let mailbox = self.target_mailbox(destination).raw.to_argument();
         let options = self.options.of_source();
+        let place = place_of_source(&destination.source.name);
+        let share = self.tally.of(self.position);
         let mut missing = Vec::new();
         let mut copying = Copying {
             new: &mut *self.new,
             journal: &mut *self.journal,
-            observer: self.observer,
+            observer: &share,
             refusals_max: u64::from(options.refusals_max),
             appends: Appends::new(self.options.uploads_ahead_max),
             mailbox: &mailbox,
+            place: &place,
             permitted: &to.permitted,
             uid_validity: to.uid_validity,
             report,
@@ -184,15 +190,16 @@ where
             failure: None,
         };
         for uids in new.chunks(options.described_messages_max.max(1) as usize) {
-            let mut described = self.old.describe(uids, Describe::Plainly).await.map_err(Failure::Old)?;
+            let described = self.old.describe_with_care(uids, Describe::Plainly, &place).await;
+            let mut described = described.map_err(Failure::Old)?;
             let mut wanted: Vec<Described> =
                 uids.iter().map(|uid| described.remove(uid).unwrap_or_else(|| Described::unknown(*uid))).collect();
             // What the new server was asked to wait for is fetched once more: it was not held.
             while !wanted.is_empty() {
                 let keep = Keep::Whole { bytes_max: options.message_bytes_max };
                 let (connection, taker) = (&mut *self.old, &mut copying);
-                let mut fetching =
-                    Fetching { connection, options: &options, place: Place::default(), keep, taker, held: Vec::new() };
+                let (options, place) = (&options, place.clone());
+                let mut fetching = Fetching { connection, options, place, keep, taker, held: Vec::new() };
                 let fetched = fetching.fetch(wanted).await;
                 if let Some(failure) = copying.failure.take() {
                     return Err(failure);
@@ -203,19 +210,26 @@ where
             }
         }
         copying.tell_left_out();
-        self.tell_missing(&missing, report).await
+        self.tell_missing(&missing, &place, report).await
     }
 
     /// Messages that the old server did not give: are they gone, or does it keep them back?
-    async fn tell_missing(&mut self, missing: &[Described], report: &mut MigratedMailbox) -> Result<(), Failure> {
+    async fn tell_missing(
+        &mut self,
+        missing: &[Described],
+        place: &Place,
+        report: &mut MigratedMailbox,
+    ) -> Result<(), Failure> {
         if missing.is_empty() {
             return Ok(());
         }
         let present = self.old.search_all().await.map_err(Failure::Old)?;
         for uid in missing.iter().map(|message| message.uid).filter(|uid| present.contains(uid)) {
-            report.remarks.push(Remark::problem(format!(
-                "message UID {uid} was not copied: the old server lists it, but does not give its content"
-            )));
+            let reason = match self.old.suspects.is_left_out(place, uid) {
+                true => "the connection to the old server broke each time it was asked for; the next run asks again",
+                false => "the old server lists it, but does not give its content",
+            };
+            report.remarks.push(Remark::problem(format!("message UID {uid} was not copied: {reason}")));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::copying::no_flags;
 use super::places::Destination;
-use super::{Failure, MigratedMailbox, Migration};
+use super::{Failure, MigratedMailbox, Migration, place_of_source, place_of_target};
 use crate::imap::bodies::{Arrived, Fetching, Take};
 use crate::imap::body::{Body, Keep};
 use crate::imap::connection::ImapConnection;
@@ -105,19 +105,22 @@ where
             return Ok(BTreeMap::new());
         }
         let chunk = self.options.fetching.described_messages_max.max(1) as usize;
+        let (place, target_place) = (place_of_source(&destination.source.name), place_of_target(&destination.target));
         let mut there = Vec::new();
         for uids in free.chunks(chunk) {
-            let told = self.new.describe(uids, Describe::WithMessageId).await.map_err(Failure::New)?;
+            let told = self.new.describe_with_care(uids, Describe::WithMessageId, &target_place).await;
+            let told = told.map_err(Failure::New)?;
             there.extend(told.into_values());
         }
         let kin: BTreeSet<Kinship> = there.iter().map(kinship).collect();
         let mut here = Vec::new();
         for uids in wanted.chunks(chunk) {
-            let told = self.old.describe(uids, Describe::WithMessageId).await.map_err(Failure::Old)?;
+            let told = self.old.describe_with_care(uids, Describe::WithMessageId, &place).await;
+            let told = told.map_err(Failure::Old)?;
             here.extend(told.into_values().filter(|message| kin.contains(&kinship(message))));
         }
         let mut matched = by_likeness(&here, &there);
-        self.by_content(&here, &there, &mut matched).await?;
+        self.by_content(&here, &there, (&place, &target_place), &mut matched).await?;
         Ok(matched)
     }
 
@@ -126,6 +129,7 @@ where
         &mut self,
         here: &[Described],
         there: &[Described],
+        (place, target_place): (&Place, &Place),
         matched: &mut BTreeMap<u32, u32>,
     ) -> Result<(), Failure> {
         let taken: BTreeSet<u32> = matched.values().copied().collect();
@@ -140,9 +144,9 @@ where
         let kin_here: BTreeSet<Kinship> = left_here.iter().map(|message| kinship(message)).collect();
         let options = self.options.of_source();
         let wanted = left_there.into_iter().filter(|message| kin_here.contains(&kinship(message))).cloned().collect();
-        let (hashes_there, _) = text_hashes(self.new, &options, wanted).await.map_err(Failure::New)?;
+        let (hashes_there, _) = text_hashes(self.new, &options, target_place, wanted).await.map_err(Failure::New)?;
         let wanted = left_here.into_iter().cloned().collect();
-        let (hashes_here, _) = text_hashes(self.old, &options, wanted).await.map_err(Failure::Old)?;
+        let (hashes_here, _) = text_hashes(self.old, &options, place, wanted).await.map_err(Failure::Old)?;
         let mut by_hash: BTreeMap<[u8; 32], VecDeque<u32>> = BTreeMap::new();
         hashes_there.into_iter().for_each(|(uid, hash)| by_hash.entry(hash.0).or_default().push_back(uid));
         for (uid, hash) in hashes_here {
@@ -178,6 +182,7 @@ fn by_likeness(here: &[Described], there: &[Described]) -> BTreeMap<u32, u32> {
 pub(super) async fn text_hashes<S: AsyncRead + AsyncWrite + Unpin + Send>(
     connection: &mut ImapConnection<S>,
     options: &ImapPullOptions,
+    place: &Place,
     mut wanted: Vec<Described>,
 ) -> Result<(BTreeMap<u32, BlobHash>, Vec<Described>), ImapError> {
     wanted.sort_by_key(|message| message.uid);
@@ -185,7 +190,7 @@ pub(super) async fn text_hashes<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let mut fetching = Fetching {
         connection,
         options,
-        place: Place::default(),
+        place: place.clone(),
         keep: Keep::TextHash,
         taker: &mut hashes,
         held: Vec::new(),

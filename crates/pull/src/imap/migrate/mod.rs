@@ -4,7 +4,7 @@
 //! [`Journal`] of its own, so no account here is needed. A message is fetched, sent and forgotten: what is held at any time
 //! is a few megabytes, or one large message.
 //!
-//! A run that is killed anywhere is run again: what the journal knows is not looked at twice, and what the new server has
+//! A run whose connection breaks, on whichever side, connects both anew and goes on. One that is killed anywhere is run again: what the journal knows is not looked at twice, and what the new server has
 //! beyond that is compared with what is still to be copied, by size, date and Message-ID, else by content (`matching`),
 //! before anything is sent.
 
@@ -20,7 +20,9 @@ mod verify;
 use postrider_imap_proto::command::CommandBody;
 use postrider_store::INBOX;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Mutex, mpsc};
 
 pub use self::journal::{Journal, JournalError};
 pub use self::options::{MigrationOptions, MigrationVerification};
@@ -29,11 +31,16 @@ pub use self::report::{MigratedMailbox, MigrationError, MigrationReport};
 use self::places::{Destination, destinations, plain_name};
 use super::connection::ImapConnection;
 use super::error::ImapError;
-use super::mailboxes::{Directory, subscriptions};
+use super::mailboxes::{Directory, RemoteMailbox, subscriptions};
+use super::memory::{Place, RemoteKey};
 use super::options::Rehearsal;
 use super::report::{Remark, printable};
-use crate::connect::ConnectOptions;
+use super::suspects::Suspects;
+use super::tally::Tally;
+use crate::connect::{ConnectOptions, Connection};
+use crate::error::PullError;
 use crate::observer::Observer;
+use crate::persevere::persevere;
 use crate::remote::{Credential, Remote};
 
 /// A way to one of the accounts.
@@ -47,7 +54,8 @@ pub struct MigrationAccount<'a> {
     pub connect: &'a ConnectOptions,
 }
 
-/// Connects to both, copies, and says goodbye.
+/// Connects to both, copies, and says goodbye. Over connections that break, and servers that ask for patience, it goes on as the
+/// old server's [`ConnectOptions`] say; a stop is heard by either side.
 ///
 /// # Errors
 /// When it does not come to copying: what happens later stands in the report, beside what was done until then.
@@ -58,16 +66,72 @@ pub async fn migrate(
     options: &MigrationOptions,
     observer: &dyn Observer,
 ) -> Result<MigrationReport, MigrationError> {
+    let (journal, suspects) = (Mutex::new(journal), BothSuspects::default());
+    persevere(from.connect.backoff, &from.connect.stop, observer, || async {
+        let mut journal = journal.lock().await;
+        migrate_once(from, to, &mut journal, options, observer, &suspects).await
+    })
+    .await
+}
+
+/// What is suspected of messages, on either side.
+#[derive(Debug, Default)]
+struct BothSuspects {
+    old: Arc<Suspects>,
+    new: Arc<Suspects>,
+}
+
+/// The same over one connection to each.
+async fn migrate_once(
+    from: MigrationAccount<'_>,
+    to: MigrationAccount<'_>,
+    journal: &mut Journal,
+    options: &MigrationOptions,
+    observer: &dyn Observer,
+    suspects: &BothSuspects,
+) -> Result<MigrationReport, MigrationError> {
     let old = super::log_in(from.remote, from.credential, from.connect).await;
-    let mut old = old.map_err(MigrationError::Old)?;
+    let mut old = old.map_err(|error| stopped_or(error, MigrationError::Old))?;
     let new = super::log_in(to.remote, to.credential, to.connect).await;
-    let mut new = new.map_err(MigrationError::New)?;
-    let report = run_migration(&mut old, &mut new, journal, options, observer).await;
+    let mut new = new.map_err(|error| stopped_or(error, MigrationError::New))?;
+    (old.suspects, new.suspects) = (Arc::clone(&suspects.old), Arc::clone(&suspects.new));
+    let (mut of_old, mut of_new) = (old.tell(), new.tell());
+    let report = run_telling(&mut old, &mut new, journal, options, observer, (&mut of_old, &mut of_new)).await;
     if report.ended_early.is_none() {
         old.log_out().await;
         new.log_out().await;
     }
     Ok(report)
+}
+
+/// What a connection tells of itself.
+type Notes = mpsc::UnboundedReceiver<String>;
+
+async fn run_telling(
+    old: &mut ImapConnection<Connection>,
+    new: &mut ImapConnection<Connection>,
+    journal: &mut Journal,
+    options: &MigrationOptions,
+    observer: &dyn Observer,
+    (of_old, of_new): (&mut Notes, &mut Notes),
+) -> MigrationReport {
+    let work = run_migration(old, new, journal, options, observer);
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            report = &mut work => return report,
+            Some(note) = of_old.recv() => observer.note(format!("the old server: {note}")),
+            Some(note) = of_new.recv() => observer.note(format!("the new server: {note}")),
+        }
+    }
+}
+
+/// That it was to stop is of neither side.
+fn stopped_or(error: PullError, side: impl FnOnce(PullError) -> MigrationError) -> MigrationError {
+    match error {
+        PullError::Stopped => MigrationError::Stopped,
+        error => side(error),
+    }
 }
 
 /// Copies over two connections that are logged in.
@@ -83,7 +147,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut report = MigrationReport::default();
-    let mut migration = Migration { old, new, journal, options, observer };
+    let tally = Tally::new(observer);
+    let mut migration = Migration { old, new, journal, options, observer, tally: &tally, position: 0 };
     if let Err(failure) = migration.run(&mut report).await {
         report.ended_early = Some(failure.into());
     }
@@ -93,6 +158,8 @@ where
     {
         report.ended_early = Some(error.into());
     }
+    let narrowed = [migration.old.suspects.take_narrowed(), migration.new.suspects.take_narrowed()];
+    report.is_nearer_to_a_break = narrowed.contains(&true);
     report
 }
 
@@ -103,6 +170,10 @@ struct Migration<'a, S, T> {
     journal: &'a mut Journal,
     options: &'a MigrationOptions,
     observer: &'a dyn Observer,
+    /// Who is told how much of all mailboxes is done.
+    tally: &'a Tally<'a>,
+    /// Which of the mailboxes is being worked on.
+    position: usize,
 }
 
 /// Why something could not be done.
@@ -119,8 +190,8 @@ enum Failure {
 impl From<Failure> for MigrationError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Old(error) => Self::Old(error.into()),
-            Failure::New(error) => Self::New(error.into()),
+            Failure::Old(error) => stopped_or(error.into(), Self::Old),
+            Failure::New(error) => stopped_or(error.into(), Self::New),
             Failure::Journal(error) => Self::Journal(error),
         }
     }
@@ -142,7 +213,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     async fn run(&mut self, report: &mut MigrationReport) -> Result<(), Failure> {
-        let directory = self.old.directory(&self.options.of_source()).await.map_err(Failure::Old)?;
+        let mut directory = self.old.directory(&self.options.of_source()).await.map_err(Failure::Old)?;
+        self.place_all_mail(&mut directory);
         for (name, reason) in &directory.passed_over {
             let name = printable(name);
             report.remarks.push(Remark::notice(format!("{name} is not migrated: {reason}")));
@@ -159,12 +231,27 @@ where
                 ..MigratedMailbox::default()
             };
             self.observer.note(format!("{} -> {}", mailbox.source, mailbox.target));
+            self.position += 1;
             let outcome = self.mailbox(destination, &there, &subscribed, &mut mailbox).await;
             let outcome = pass_over(outcome, &mut mailbox);
             report.mailboxes.push(mailbox);
             outcome?;
         }
         Ok(())
+    }
+
+    /// Mail of Gmail that has no label goes to an archive.
+    fn place_all_mail(&self, directory: &mut Directory) {
+        let is_all = |mailbox: &&mut RemoteMailbox| self.old.labels.all_mail() == Some(mailbox.name.as_str());
+        if let Some(all) = directory.mailboxes.iter_mut().find(is_all) {
+            match &self.options.gmail_archive {
+                None => "Archive".clone_into(&mut all.local),
+                Some(name) => {
+                    all.local.clone_from(name);
+                    all.special_use = None;
+                }
+            }
+        }
     }
 
     async fn mailbox(
@@ -235,6 +322,16 @@ where
         }
         Ok(())
     }
+}
+
+/// By what suspects are told apart: messages of one mailbox of the old server.
+fn place_of_source(name: &str) -> Place {
+    RemoteKey::new("old", 0, "").place(name)
+}
+
+/// The same of the new server, for messages that are there.
+fn place_of_target(name: &str) -> Place {
+    RemoteKey::new("new", 0, "").place(name)
 }
 
 /// What concerns one mailbox only is no reason to leave the others.

@@ -1,6 +1,6 @@
 //! What can be chosen of a migration.
 
-use crate::imap::options::{ImapPullOptions, Rehearsal};
+use crate::imap::options::{GmailLabels, ImapPullOptions, Rehearsal};
 
 /// How the copy is compared with the original afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +25,9 @@ pub struct MigrationOptions {
     pub include: Vec<String>,
     /// Patterns of mailboxes that are not migrated.
     pub exclude: Vec<String>,
+    /// From Gmail: the name at the new server, with `/` between levels, of the mailbox that gets mail which has no label and so
+    /// stands in All Mail only. `None`: the one of the use `\Archive`, else `Archive`.
+    pub gmail_archive: Option<String>,
     /// The largest message that is copied, in bytes; larger ones are reported.
     pub message_bytes_max: u64,
     /// Messages that are sent before the first of them is answered for.
@@ -42,6 +45,7 @@ impl Default for MigrationOptions {
             verification: MigrationVerification::default(),
             include: Vec::new(),
             exclude: Vec::new(),
+            gmail_archive: None,
             message_bytes_max: 512 * 1024 * 1024,
             uploads_ahead_max: 32,
             sample_messages_max: 50,
@@ -57,8 +61,8 @@ impl MigrationOptions {
             include: self.include.clone(),
             exclude: self.exclude.clone(),
             message_bytes_max: self.message_bytes_max,
-            // What is at the new server is what IMAP shows at the old one.
-            gmail_labels: None,
+            // Each label is a mailbox, as IMAP shows it, and what has none comes with All Mail.
+            gmail_labels: Some(GmailLabels::Mailboxes),
             ..self.fetching.clone()
         }
     }

@@ -16,6 +16,9 @@ pub enum MigrationError {
     /// What has to be remembered cannot be.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// It was asked to stop.
+    #[error("stopped; what was copied so far is there")]
+    Stopped,
 }
 
 impl MigrationError {
@@ -23,6 +26,7 @@ impl MigrationError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Old(error) | Self::New(error) => error.hint(),
+            Self::Stopped => PullError::Stopped.hint(),
             Self::Journal(JournalError::InUse(_)) => Some("wait for the other run to end".to_owned()),
             Self::Journal(JournalError::Foreign { .. }) => Some("give another folder with --state".to_owned()),
             Self::Journal(JournalError::File { .. }) => {
@@ -46,6 +50,8 @@ pub struct MigrationReport {
     /// Why the run ended early; `None` if it did not. What was copied until then is there, and the next run goes on behind
     /// it.
     pub ended_early: Option<MigrationError>,
+    /// Whether a connection broke in a way that tells more of which message it breaks at.
+    pub is_nearer_to_a_break: bool,
 }
 
 /// What was done for one mailbox. In a rehearsal, what would be done.

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::matching::text_hashes;
 use super::places::Destination;
-use super::{Failure, MigratedMailbox, Migration, MigrationVerification};
+use super::{Failure, MigratedMailbox, Migration, MigrationVerification, place_of_source, place_of_target};
 use crate::imap::listing::{Access, Describe, Described};
 use crate::imap::memory::Memory;
 use crate::imap::report::Remark;
@@ -43,7 +43,7 @@ where
         }
         let present: Vec<u32> = match from.exists {
             0 => Vec::new(),
-            _ => self.old.search_all().await.map_err(Failure::Old)?.into_iter().collect(),
+            _ => self.old.search_own().await.map_err(Failure::Old)?.0,
         };
         let every = match self.options.verification {
             MigrationVerification::Content => 1,
@@ -62,7 +62,7 @@ where
                 }
             }
             let is_sample = |position: usize| position.is_multiple_of(every);
-            self.compare(&pairs, position, &is_sample, &mut findings, report).await?;
+            self.compare(destination, &pairs, position, &is_sample, &mut findings, report).await?;
             position += pairs.len();
         }
         findings.tell(report);
@@ -71,6 +71,7 @@ where
 
     async fn compare(
         &mut self,
+        destination: &Destination,
         pairs: &BTreeMap<u32, u32>,
         first: usize,
         is_sample: &(dyn Fn(usize) -> bool + Sync),
@@ -96,11 +97,12 @@ where
                 to_read.insert(*source, (old.clone(), new.clone()));
             }
         }
-        self.compare_contents(to_read, findings, report).await
+        self.compare_contents(destination, to_read, findings, report).await
     }
 
     async fn compare_contents(
         &mut self,
+        destination: &Destination,
         pairs: BTreeMap<u32, (Described, Described)>,
         findings: &mut Findings,
         report: &mut MigratedMailbox,
@@ -108,8 +110,11 @@ where
         let options = self.options.of_source();
         let old = pairs.values().map(|(old, _)| old.clone()).collect();
         let new = pairs.values().map(|(_, new)| new.clone()).collect();
-        let (hashes_here, _) = text_hashes(self.old, &options, old).await.map_err(Failure::Old)?;
-        let (hashes_there, _) = text_hashes(self.new, &options, new).await.map_err(Failure::New)?;
+        let (hashes_here, _) = text_hashes(self.old, &options, &place_of_source(&destination.source.name), old)
+            .await
+            .map_err(Failure::Old)?;
+        let (hashes_there, _) =
+            text_hashes(self.new, &options, &place_of_target(&destination.target), new).await.map_err(Failure::New)?;
         for (uid, (_, new)) in pairs {
             match (hashes_here.get(&uid), hashes_there.get(&new.uid)) {
                 (Some(one), Some(other)) if one == other => report.contents_verified += 1,

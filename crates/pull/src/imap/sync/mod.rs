@@ -26,12 +26,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::removing::Removals;
 use super::connection::ImapConnection;
+use super::crew::{Crew, Nobody};
 use super::error::ImapError;
 use super::labels::KnownMessages;
 use super::mailboxes::RemoteMailbox;
 use super::memory::{MailboxNote, RemoteKey};
 use super::options::{ImapPullOptions, Rehearsal};
 use super::report::{ImapReport, Remark, Weight};
+use super::room::Room;
 use super::run::{compare, pass_over, report_of};
 use super::work::Worker;
 use crate::observer::Observer;
@@ -54,6 +56,7 @@ pub(super) async fn sync_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
     observer: &dyn Observer,
     report: &mut ImapReport,
 ) -> Result<(), ImapError> {
+    let room = Room::default();
     let worker = Worker {
         connection,
         account,
@@ -63,6 +66,7 @@ pub(super) async fn sync_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
         gone: Vec::new(),
         taken: BTreeSet::new(),
         known: KnownMessages::default(),
+        room: &room,
     };
     let mut syncer = Syncer { worker, removals: Vec::new(), removed_here: Vec::new() };
     let mut directory = syncer.worker.connection.directory(options).await?;
@@ -95,7 +99,8 @@ pub(super) async fn sync_to_end<S: AsyncRead + AsyncWrite + Unpin + Send>(
     syncer.follow_removals(report).await?;
     syncer.remove_mailboxes_here(report).await?;
     syncer.remove_mailboxes_there(report).await?;
-    compare(syncer.worker.connection, key, account, options, observer, &directory, report).await
+    let alone = Crew::new(&Nobody, 1, observer);
+    compare(syncer.worker.connection, &alone, key, account, options, &directory, report).await
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {

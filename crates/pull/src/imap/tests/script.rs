@@ -1,6 +1,7 @@
 //! A server that says what stands in a script, and hears nothing else.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// A conversation written down.
@@ -14,9 +15,28 @@ impl Script<'_> {
     /// Plays the server's part; the stream is the client's end.
     pub(in crate::imap) fn play(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(1 << 16);
-        let lines: Vec<(bool, Vec<u8>)> =
-            self.text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| self.line(line)).collect();
-        (client, tokio::spawn(serve(server, lines)))
+        (client, tokio::spawn(serve(server, self.lines())))
+    }
+
+    /// Plays one script for each connection to a port of this machine, one connection after the other. Answers the port.
+    pub(in crate::imap) async fn listen(scripts: &[Script<'_>]) -> (u16, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let parts: Vec<Vec<(bool, Vec<u8>)>> = scripts.iter().map(Script::lines).collect();
+        let server = tokio::spawn(async move {
+            for lines in parts {
+                let (mut there, _) = listener.accept().await.unwrap();
+                let (mut client, server) = duplex(1 << 16);
+                let played = tokio::spawn(serve(server, lines));
+                let _ = tokio::io::copy_bidirectional(&mut there, &mut client).await;
+                played.await.unwrap();
+            }
+        });
+        (port, server)
+    }
+
+    fn lines(&self) -> Vec<(bool, Vec<u8>)> {
+        self.text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| self.line(line)).collect()
     }
 
     /// Whether the server says it, and its octets.

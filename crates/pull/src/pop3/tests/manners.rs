@@ -7,7 +7,7 @@ use postrider_store::BlobHash;
 use super::*;
 use crate::{
     backoff::BackoffOptions,
-    backup::{BackupUnknown, Backups, Held, NoBackup},
+    backup::{BackupUnknown, Backups, Held},
     connect::{Stop, StopTrigger},
     persevere::persevere,
 };
@@ -26,6 +26,16 @@ impl Backups for Backup {
         let held: HashSet<_> = self.contents.iter().map(|content| BlobHash::of(content)).collect();
         let held = contents.iter().copied().filter(|hash| held.contains(hash)).collect();
         Box::pin(async move { Ok::<_, BackupUnknown>(held) })
+    }
+}
+
+/// There are no backups.
+#[derive(Debug)]
+struct NoBackup;
+
+impl Backups for NoBackup {
+    fn held<'a>(&'a self, _: AccountId, _: &'a [BlobHash]) -> Held<'a> {
+        Box::pin(std::future::ready(Err(BackupUnknown(String::from("no backup is configured")))))
     }
 }
 
