@@ -32,20 +32,25 @@ const FIRST: Workload = Workload {
 
 const NOT_EXAMINED: &str = "Not examined yet: a profile of this row would name what keeps it.";
 /// What keeps rows from their goals, as far as it was looked into.
-const SORTED_ANEW: &str = "The texts of all messages are put in order anew for each command, about 130 ns a message. Ranks kept \
-    with the digests would leave that out where nothing has changed.";
+const SORTED_ANEW: &str = "The order of the texts is kept only until a message comes or goes; then all of them are \
+    put in order anew, about 130 ns a message. Merging the few new ones in would close it.";
 const THREADED_ANEW: &str = "All messages are linked anew for each command, about 170 ns a message. Links kept with the snapshot, \
     to which only new messages are added, would close it.";
-const MANY_HAND_OVERS: &str = "With the client the two processors are busy. Of the server's processor time for a delivery \
-    three fifths go to sessions and writers (parsing and answering a sixth each of that, allocating memory), the rest to \
-    committing, half of which is laying out zeros ahead of the journal. Another allocator of memory would save a tenth.";
+const MANY_HAND_OVERS: &str = "With the client the two processors are busy. Of the server's 200 to 300 microseconds \
+    of processor time for a delivery more than a third is the kernel's (sockets, the journal, wake-ups); copying, \
+    hashing and parsing the message take about 24. mimalloc in place of the system's allocator, tried by preloading \
+    it, saved up to an eighth.";
 const ONE_AT_A_TIME: &str = "At the goal within its spread: one message at a time waits for the device's flush and for the kernel's \
     wake-ups between three answers.";
-const TWO_KEY_EXCHANGES: &str = "Client and server share two processors, and a session takes each of them about 210 microseconds; \
-    of the server's part the key exchange and the signature are 29 %, system calls 42 %. A faster provider of cryptography \
-    than ring would close it.";
+const TWO_KEY_EXCHANGES: &str = "Client and server share two processors, and a session takes each of them about 210 \
+    microseconds; of the server's part system calls are 42 %, the key exchange and the signature 29 %. With \
+    aws-lc-rs in place of ring a handshake takes an eighth less, which makes 4.9 times by calculation.";
 const KERNEL_SENDS: &str = "The client takes a third of the processor time that is used. Of the server's part most is the \
     kernel's: sending, waking, and one read of the journal for each message.";
+const ANSWERED_AFTERWARDS: &str = "Dovecot does not sync here, and its own rate has been between 1.2 and 2.1 \
+    million messages per second from run to run. Half of postrider's time is the processor's, spread over copies of \
+    the rows that change, the lines of the answer and the journal; the other half is spent waiting for the device. \
+    Making the answer while the device is waited for would close it.";
 const NOT_SYNCED: &str = "**Dovecot does not sync here by default**; postrider does";
 const BOTH_SYNC: &str = "both sync";
 /// As a trace of its system calls shows: one sync of the index log for each command, at the end.
@@ -140,7 +145,14 @@ pub const ALL: [Workload; 38] = [
         ..READS
     },
     Workload { name: "THREAD REFERENCES, first after a start", needs: sort::THREAD, run: sort::thread_first, ..FIRST },
-    Workload { name: "STORE 1:* FLAGS", target: Target::Ratio(3.0), run: store::all, dovecot: NOT_SYNCED, ..WRITES },
+    Workload {
+        name: "STORE 1:* FLAGS",
+        target: Target::Ratio(3.0),
+        missed: ANSWERED_AFTERWARDS,
+        run: store::all,
+        dovecot: NOT_SYNCED,
+        ..WRITES
+    },
     Workload {
         name: "STORE of one message, 16 connections",
         figure: Figure::PerSecond("commands/s"),
