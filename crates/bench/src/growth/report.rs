@@ -11,17 +11,17 @@ use crate::mail::Mail;
 use crate::report::{self, Curve};
 use crate::statistics::{counted, shown};
 
-/// Prints and writes them.
+/// Prints and writes them; `options` are those that made them differ from what comes without any.
 pub(super) fn write(
     machine: &Machine,
     mail: &Mail,
     results: &[(Subject, Results)],
     output: &Path,
     stem: &str,
+    options: &str,
 ) -> Result<()> {
-    let option = if stem == "growth" { "" } else { " --peer cyrus" };
     let mut text = format!(
-        "# Growth\n\n<!-- Made by `cargo run --release -p postrider-bench -- growth{option}`. Do not edit. -->\n\n"
+        "# Growth\n\n<!-- Made by `cargo run --release -p postrider-bench -- growth{options}`. Do not edit. -->\n\n"
     );
     text.push_str(&report::machine_paragraph(machine));
     let (median, mean) = mail.sizes();
