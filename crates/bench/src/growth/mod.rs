@@ -67,8 +67,7 @@ pub fn run(arguments: &GrowthArguments) -> Result<()> {
         }
         results.push((subject, servers));
     }
-    let (stem, peer) =
-        if kinds.contains(&Kind::Cyrus) { ("growth-cyrus", " --peer cyrus") } else { ("growth", "") };
+    let (stem, peer) = if kinds.contains(&Kind::Cyrus) { ("growth-cyrus", " --peer cyrus") } else { ("growth", "") };
     let options = format!("{peer}{}", if arguments.full { " --full" } else { "" });
     report::write(&machine, &mail, &results, &common.output(!common.quick)?, stem, &options)
 }
