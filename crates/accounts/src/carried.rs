@@ -125,6 +125,7 @@ mod tests {
             address: Ipv4Addr::LOCALHOST.into(),
             service: Service::Imap,
             protected: true,
+            can_bind_channel: false,
             channel_binding: None,
         };
         accounts.login("alice@example.org", password, &connection).await.is_ok()

@@ -46,6 +46,9 @@ impl Accounts {
     pub fn begin(&self, mechanism: &str, connection: &LoginConnection) -> Result<Exchange, LoginError> {
         let mechanism = Mechanism::parse(mechanism).ok_or(LoginError::UnknownMechanism)?;
         self.check_offer(mechanism, connection)?;
+        if mechanism.binds_channel() && connection.channel_binding.is_none() {
+            return Err(LoginError::UnknownMechanism);
+        }
         // RFC 5802 §6: a client that says "y" was lied to only if PLUS is offered here.
         let offered = self.check_offer(Mechanism::ScramSha256Plus, connection).is_ok();
         let binding = ChannelBinding::from(connection.channel_binding.filter(|_| offered));
@@ -64,7 +67,7 @@ impl Accounts {
     }
 
     fn check_offer(&self, mechanism: Mechanism, connection: &LoginConnection) -> Result<(), LoginError> {
-        let unbound = mechanism.binds_channel() && connection.channel_binding.is_none();
+        let unbound = mechanism.binds_channel() && !connection.can_bind_channel;
         if unbound || !self.options.mechanisms.contains(&mechanism) {
             return Err(LoginError::UnknownMechanism);
         }

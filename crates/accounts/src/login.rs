@@ -37,6 +37,8 @@ pub struct LoginConnection {
     pub service: Service,
     /// Whether nobody can listen: TLS, or loopback.
     pub protected: bool,
+    /// Whether a login can be bound to the connection, now or as soon as its handshake is over.
+    pub can_bind_channel: bool,
     /// The TLS connection's `tls-exporter` value (RFC 9266), where there is one.
     pub channel_binding: Option<[u8; 32]>,
 }

@@ -10,7 +10,7 @@ use std::{
 use postrider_store::{AccountId, Moment};
 use rustic_core::{
     BackupOptions, ParentOptions, SnapshotGroupCriterion,
-    jiff::{Timestamp, tz::TimeZone},
+    jiff::{SignedDuration, Timestamp, tz::TimeZone},
     repofile::SnapshotFile,
 };
 use serde_json::Value;
@@ -128,9 +128,9 @@ fn run(
     let accounts = sources(&handle, &moment, accounts)?;
     let messages = accounts.iter().flat_map(|account| account.state.mailboxes());
     let messages_total = messages.map(|mailbox| u64::from(mailbox.record.counts.messages)).sum();
-    let mut snapshot = new_snapshot(&moment, options)?;
-    snapshot.description = Some(format!("{} accounts, {messages_total} messages", accounts.len()));
     let before = inner.checked(library.get_all_snapshots())?;
+    let mut snapshot = new_snapshot(&moment, &before, options)?;
+    snapshot.description = Some(description(accounts.len(), messages_total));
     let parent = ParentOptions::default()
         .group_by(SnapshotGroupCriterion::new())
         .parents(parents(&before))
@@ -175,6 +175,12 @@ fn report(source: &MailSource, snapshot: &SnapshotFile, ledger: &Ledger, started
     }
 }
 
+/// What a snapshot holds, for people who list them.
+fn description(accounts: usize, messages: u64) -> String {
+    let ending = |is_one: bool| if is_one { "" } else { "s" };
+    format!("{accounts} account{}, {messages} message{}", ending(accounts == 1), ending(messages == 1))
+}
+
 /// The snapshots in which a run looks for what it need not read: the latest, and the latest whole one.
 fn parents(before: &[SnapshotFile]) -> Vec<String> {
     let latest = |is_wanted: &dyn Fn(&SnapshotFile) -> bool| {
@@ -188,10 +194,10 @@ fn parents(before: &[SnapshotFile]) -> Vec<String> {
     parents
 }
 
-fn new_snapshot(moment: &Moment, options: &RunOptions) -> Result<SnapshotFile, BackupError> {
+fn new_snapshot(moment: &Moment, before: &[SnapshotFile], options: &RunOptions) -> Result<SnapshotFile, BackupError> {
     let taken = Timestamp::from_second(moment.taken()).map_err(|error| BackupError::Ended(error.to_string()))?;
     let mut snapshot = SnapshotFile {
-        time: taken.to_zoned(TimeZone::UTC),
+        time: behind_others(taken, before).to_zoned(TimeZone::UTC),
         program_version: format!("postrider {}", env!("CARGO_PKG_VERSION")),
         label: LABEL.to_owned(),
         hostname: options.host.clone(),
@@ -200,6 +206,14 @@ fn new_snapshot(moment: &Moment, options: &RunOptions) -> Result<SnapshotFile, B
     let partial = (options.scope == Scope::Some).then(|| PARTIAL_TAG.to_owned());
     options.tags.iter().cloned().chain(partial).for_each(|tag| snapshot.tags.add(tag));
     Ok(snapshot)
+}
+
+/// The moment, which is known to the second, behind those of all snapshots of the same second: which of two is the later one
+/// must not be left to chance.
+fn behind_others(taken: Timestamp, before: &[SnapshotFile]) -> Timestamp {
+    let ours = before.iter().filter(|snapshot| snapshot.label == LABEL).map(|snapshot| snapshot.time.timestamp());
+    let latest = ours.filter(|time| time.as_second() == taken.as_second()).max();
+    latest.and_then(|time| time.checked_add(SignedDuration::from_micros(1)).ok()).unwrap_or(taken)
 }
 
 fn sources(handle: &Handle, moment: &Moment, accounts: Vec<AccountInfo>) -> Result<Vec<SourceAccount>, BackupError> {

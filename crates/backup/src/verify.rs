@@ -339,7 +339,8 @@ impl Verification<'_> {
             }
         }
         if messages != u64::from(mailbox.file.messages) {
-            let what = format!("the mailbox should hold {} messages and lists {messages}", mailbox.file.messages);
+            let what =
+                format!("messages that the mailbox lists: {messages}; that it should hold: {}", mailbox.file.messages);
             self.find(Some(place), None, what);
         }
         Ok(())
@@ -358,7 +359,8 @@ impl Verification<'_> {
             self.find(Some(place.clone()), None, format!("{} is of another UIDVALIDITY", range.path));
         }
         if content.head.messages as usize != content.lines.len() {
-            let what = format!("{} lists {} messages, not {}", range.path, content.lines.len(), content.head.messages);
+            let (listed, expected) = (content.lines.len(), content.head.messages);
+            let what = format!("messages that {} lists: {listed}, not {expected}", range.path);
             self.find(Some(place.clone()), None, what);
         }
         for stranger in &content.strangers {

@@ -50,7 +50,7 @@ impl Scale {
             user_messages: 50,
             pop3_accounts: 16,
             pop3_messages: 250,
-            stored: 300,
+            stored: 1200,
             copied: if messages < 30_000 { messages / 3 } else { 10_000 },
             sessions: 200,
             idle: 1000,

@@ -5,7 +5,12 @@
 //! on a state that has its changes already changes nothing: that is what lets a reader combine an overlay with a
 //! database into which part of the overlay has been written meanwhile.
 
-use std::{cmp::Ordering, collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::BTreeMap,
+    ops::{Bound, Range},
+    sync::Arc,
+};
 
 use postrider_engine::KeyRange;
 
@@ -73,14 +78,41 @@ fn is_empty(range: &KeyRange) -> bool {
     range.end.as_ref().is_some_and(|end| *end <= range.start)
 }
 
+/// The first bytes of a key, which sort as keys do where they differ. Most keys of one account differ in these, so a search
+/// stays in one piece of memory and looks at a key or two.
+fn prefix(key: &[u8]) -> u128 {
+    let mut bytes = [0; size_of::<u128>()];
+    bytes.iter_mut().zip(key).for_each(|(byte, of_key)| *byte = *of_key);
+    u128::from_be_bytes(bytes)
+}
+
+/// How many entries have keys before this one.
+fn count_before<V>(prefixes: &[u128], entries: Entries<'_, V>, key: &[u8]) -> usize {
+    let wanted = prefix(key);
+    let start = prefixes.partition_point(|known| *known < wanted);
+    if prefixes.get(start) != Some(&wanted) {
+        return start;
+    }
+    let same = prefixes.get(start..).unwrap_or_default().partition_point(|known| *known == wanted);
+    let same = entries.get(start..start + same).unwrap_or_default();
+    start + same.partition_point(|entry| entry.key.as_ref() < key)
+}
+
 /// Changes that will not change any more.
 #[derive(Debug)]
 pub(crate) struct Layer<V> {
     entries: Vec<Arc<Entry<V>>>,
+    /// Of the keys of the entries.
+    prefixes: Vec<u128>,
     cleared: Cleared,
 }
 
 impl<V> Layer<V> {
+    fn new(entries: Vec<Arc<Entry<V>>>, cleared: Cleared) -> Self {
+        let prefixes = entries.iter().map(|entry| prefix(&entry.key)).collect();
+        Self { entries, prefixes, cleared }
+    }
+
     /// The entries in order of their keys.
     pub fn entries(&self) -> Entries<'_, V> {
         &self.entries
@@ -93,44 +125,54 @@ impl<V> Layer<V> {
 
     /// What the layer says of a key.
     pub fn find(&self, key: &[u8]) -> Found<'_, V> {
-        Part { entries: &self.entries, cleared: &self.cleared }.find(key)
+        Part { entries: &self.entries, prefixes: &self.prefixes, cleared: &self.cleared }.find(key)
     }
 
     /// What the layer says of the keys of a range; nothing if it does not say anything.
     pub fn part(&self, range: &KeyRange) -> Option<Part<'_, V>> {
-        let entries = self.slice(range);
-        (!entries.is_empty() || !self.cleared.is_empty()).then_some(Part { entries, cleared: &self.cleared })
+        let places = self.places(range);
+        let entries = self.entries.get(places.clone()).unwrap_or_default();
+        let prefixes = self.prefixes.get(places).unwrap_or_default();
+        let says = !entries.is_empty() || !self.cleared.is_empty();
+        says.then_some(Part { entries, prefixes, cleared: &self.cleared })
     }
 
     /// The entries of a range.
     pub fn slice(&self, range: &KeyRange) -> Entries<'_, V> {
-        let start = self.entries.partition_point(|entry| entry.key.as_ref() < range.start.as_slice());
-        let rest = self.entries.get(start..).unwrap_or_default();
-        let length = match &range.end {
-            Some(end) => rest.partition_point(|entry| entry.key.as_ref() < end.as_slice()),
-            None => rest.len(),
-        };
-        rest.get(..length).unwrap_or_default()
+        self.entries.get(self.places(range)).unwrap_or_default()
+    }
+
+    fn places(&self, range: &KeyRange) -> Range<usize> {
+        let count_before = |key: &[u8]| count_before(&self.prefixes, &self.entries, key);
+        let start = count_before(&range.start);
+        let end = range.end.as_deref().map_or(self.entries.len(), count_before);
+        start..end.max(start)
     }
 
     /// One layer that does what `older` and then `newer` do.
     pub fn merge(older: &Self, newer: &Self) -> Self {
-        let mut entries = Vec::with_capacity(older.entries.len() + newer.entries.len());
-        let mut over = newer.entries.iter().peekable();
-        for entry in &older.entries {
+        let length_max = older.entries.len() + newer.entries.len();
+        let (mut entries, mut prefixes) = (Vec::with_capacity(length_max), Vec::with_capacity(length_max));
+        let mut push = |(entry, prefix): (&Arc<Entry<V>>, &u128)| {
+            entries.push(Arc::clone(entry));
+            prefixes.push(*prefix);
+        };
+        let mut over = newer.entries.iter().zip(&newer.prefixes).peekable();
+        for (entry, prefix) in older.entries.iter().zip(&older.prefixes) {
             let mut is_replaced = false;
-            while let Some(next) = over.next_if(|next| next.key <= entry.key) {
-                is_replaced = next.key == entry.key;
-                entries.push(Arc::clone(next));
+            let goes_first = |next: &(&Arc<Entry<V>>, &u128)| (next.1, &next.0.key) <= (prefix, &entry.key);
+            while let Some(next) = over.next_if(goes_first) {
+                is_replaced = next.1 == prefix && next.0.key == entry.key;
+                push(next);
             }
             if !is_replaced && !newer.cleared.contains(&entry.key) {
-                entries.push(Arc::clone(entry));
+                push((entry, prefix));
             }
         }
-        entries.extend(over.cloned());
+        over.for_each(push);
         let mut cleared = older.cleared.clone();
         newer.cleared.iter().for_each(|range| cleared.add(range));
-        Self { entries, cleared }
+        Self { entries, prefixes, cleared }
     }
 }
 
@@ -138,14 +180,15 @@ impl<V> Layer<V> {
 #[derive(Debug)]
 pub(crate) struct Part<'a, V> {
     entries: Entries<'a, V>,
+    prefixes: &'a [u128],
     cleared: &'a Cleared,
 }
 
 impl<'a, V> Part<'a, V> {
     /// What the layer says of a key of the range.
     pub fn find(&self, key: &[u8]) -> Found<'a, V> {
-        let found = self.entries.binary_search_by(|entry| entry.key.as_ref().cmp(key));
-        match found.ok().and_then(|at| self.entries.get(at)).map(|entry| &entry.value) {
+        let entry = self.entries.get(count_before(self.prefixes, self.entries, key));
+        match entry.filter(|entry| entry.key.as_ref() == key).map(|entry| &entry.value) {
             Some(Some(value)) => Found::Value(value),
             Some(None) => Found::Deleted,
             None if self.cleared.contains(key) => Found::Deleted,
@@ -207,7 +250,7 @@ impl<D> DraftLayer<D> {
     pub fn finish<V>(self, mut value: impl FnMut(D) -> V) -> Layer<V> {
         let entries =
             self.entries.into_iter().map(|(key, draft)| Arc::new(Entry { key, value: draft.map(&mut value) }));
-        Layer { entries: entries.collect(), cleared: self.cleared }
+        Layer::new(entries.collect(), self.cleared)
     }
 }
 
@@ -298,18 +341,28 @@ mod tests {
         ]
     }
 
+    /// Keys of all lengths, some alike in more bytes than are compared at once, in the order of their numbers.
+    fn key(number: u8) -> Vec<u8> {
+        let common = [7_u8; 20];
+        match number {
+            0..5 => common[..usize::from(number) + 14].to_vec(),
+            5..15 => [&common[..], &[number]].concat(),
+            _ => vec![number],
+        }
+    }
+
     fn apply(draft: &mut DraftLayer<u8>, model: &mut BTreeMap<Vec<u8>, u8>, change: &Change) {
         match *change {
             Change::Set(key, value) => {
-                draft.set(&[key], Some(value));
-                model.insert(vec![key], value);
+                draft.set(&self::key(key), Some(value));
+                model.insert(self::key(key), value);
             }
             Change::Delete(key) => {
-                draft.set(&[key], None);
-                model.remove(&vec![key]);
+                draft.set(&self::key(key), None);
+                model.remove(&self::key(key));
             }
             Change::Clear(start, end) => {
-                let range = KeyRange { start: vec![start], end: end.map(|end| vec![end]) };
+                let range = KeyRange { start: key(start), end: end.map(key) };
                 draft.clear(&range);
                 model.retain(|key, _| !range.contains(key));
             }
@@ -332,7 +385,7 @@ mod tests {
     proptest! {
         #[test]
         fn layers_merged_or_not_say_what_their_changes_did(
-            below in proptest::collection::btree_map((0..20_u8).prop_map(|key| vec![key]), any::<u8>(), 0..20),
+            below in proptest::collection::btree_map((0..20_u8).prop_map(key), any::<u8>(), 0..20),
             groups in vec(vec(change(), 0..8), 1..5),
             bounds in (0..20_u8, 0..22_u8),
         ) {
@@ -343,7 +396,7 @@ mod tests {
                 group.iter().for_each(|change| apply(&mut draft, &mut model, change));
                 layers.push(draft.finish(|value| value));
             }
-            let range = KeyRange::new([bounds.0], [bounds.1]);
+            let range = KeyRange::new(key(bounds.0), key(bounds.1));
             let mut expected = model.clone();
             expected.retain(|key, _| range.contains(key));
             let all: Vec<&Layer<u8>> = layers.iter().collect();
@@ -358,13 +411,13 @@ mod tests {
             prop_assert_eq!(&walk(&[&merged], &below, &range), &expected);
             // Once more on top of a state that has it all already, as a reader may meet it.
             prop_assert_eq!(&walk(&[&merged], &model, &range), &expected);
-            for key in 0..20_u8 {
-                let found = match merged.find(&[key]) {
+            for key in (0..20_u8).map(key) {
+                let found = match merged.find(&key) {
                     Found::Value(value) => Some(*value),
                     Found::Deleted => None,
-                    Found::Below => below.get(&vec![key]).copied(),
+                    Found::Below => below.get(&key).copied(),
                 };
-                prop_assert_eq!(found, model.get(&vec![key]).copied());
+                prop_assert_eq!(found, model.get(&key).copied());
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What an entry takes in memory besides its key and value, roughly.
-const ENTRY_BYTES: usize = 100;
+const ENTRY_BYTES: usize = 120;
 /// LMDB gives a value of this length or more pages of its own.
 const OVERFLOW_BYTES: usize = 2_000;
 const PAGE_BYTES: usize = 4_096;

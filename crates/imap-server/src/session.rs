@@ -323,15 +323,12 @@ impl<S: Stream> Session<S> {
 
     /// What the login code has to know of this connection.
     pub(crate) fn login_connection(&self) -> LoginConnection {
-        let channel_binding = match self.transport.security() {
-            Security::Tls(details) => details.exporter,
-            Security::Plain => None,
-        };
         LoginConnection {
             address: self.transport.peer().address(),
             service: Service::Imap,
             protected: self.transport.is_protected(),
-            channel_binding,
+            can_bind_channel: self.transport.can_bind_channel(),
+            channel_binding: self.transport.channel_binding(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! TLS around a stream, with as few calls to the system as the protocol lets be.
 //!
 //! Bytes leave when they are flushed and not before. So what TLS has to say by itself travels with what the session says:
-//! the ticket for a later resumption with the greeting, the goodbye with the last answer. Ciphertext is read in
-//! pieces that grow with an upload, and nothing is held for a connection that waits.
+//! the server's part of the handshake with the greeting, the ticket for a later resumption with the first answer, the goodbye
+//! with the last one. Ciphertext is read in pieces that grow with an upload, and nothing is held for a connection that waits.
 
 use std::{
     future::Future,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// What a connection that waits asks for at once, in bytes.
@@ -21,7 +21,7 @@ const READ_BYTES_MIN: usize = 4 * 1024;
 /// What a connection that uploads asks for at once, in bytes.
 const READ_BYTES_MAX: usize = 64 * 1024;
 
-/// The server's end of a TLS connection, after the handshake.
+/// The server's end of a TLS connection, from the moment on at which the server may speak.
 pub(crate) struct TlsStream<S> {
     stream: S,
     connection: ServerConnection,
@@ -31,22 +31,15 @@ pub(crate) struct TlsStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
-    /// Takes the server's part in a handshake. The caller sets the time limit.
+    /// Takes the server's part in a handshake, until the session may speak. The caller sets the time limit.
+    ///
+    /// In TLS 1.3 that is before the client has had its last word (RFC 8446 §2, figure 1): the greeting then leaves together
+    /// with the handshake, a round trip earlier. [`Self::finish_handshake`] does the rest before anything is read.
     pub(crate) async fn accept(stream: S, configuration: Arc<ServerConfig>) -> io::Result<Self> {
         let connection = ServerConnection::new(configuration).map_err(io::Error::other)?;
         let mut accepted = Self { stream, connection, received: BytesMut::new(), read_bytes: READ_BYTES_MIN };
-        while accepted.connection.is_handshaking() {
-            accepted.flush().await?;
-            if std::future::poll_fn(|cx| accepted.poll_receive(cx)).await? == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the client left during the TLS handshake"));
-            }
-            while accepted.connection.is_handshaking() && !accepted.received.is_empty() {
-                if let Err(error) = accepted.decrypt() {
-                    // The alert that says what was wrong.
-                    let _ = accepted.flush().await;
-                    return Err(error);
-                }
-            }
+        while accepted.is_handshaking() && !accepted.may_speak_early() {
+            accepted.advance_handshake().await?;
         }
         // In TLS 1.2 the client waits for the end of the handshake (RFC 5246 §7.3). In TLS 1.3 nothing is left to say but
         // tickets (RFC 8446 §4.6.1), which have time until there is more.
@@ -59,6 +52,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// What was agreed on.
     pub(crate) fn connection(&self) -> &ServerConnection {
         &self.connection
+    }
+
+    /// Goes on with a handshake until the client has had its last word. A future that is dropped has lost nothing.
+    pub(crate) async fn finish_handshake(&mut self) -> io::Result<()> {
+        while self.is_handshaking() {
+            self.advance_handshake().await?;
+        }
+        Ok(())
+    }
+
+    async fn advance_handshake(&mut self) -> io::Result<()> {
+        if self.received.is_empty() {
+            self.flush().await?;
+            if std::future::poll_fn(|cx| self.poll_receive(cx)).await? == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the client left during the TLS handshake"));
+            }
+        }
+        if let Err(error) = self.decrypt() {
+            // The alert that says what was wrong.
+            let _ = self.flush().await;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Whether all is said of the handshake that the server has to say, and the client answers next.
+    fn may_speak_early(&self) -> bool {
+        // After a HelloRetryRequest the library does not tell which of the two flights it has made; the whole handshake then.
+        self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3)
+            && matches!(self.connection.handshake_kind(), Some(HandshakeKind::Full | HandshakeKind::Resumed))
+    }
+
+    /// Whether the client has still to finish the handshake.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.connection.is_handshaking()
     }
 
     /// Says that nothing more will come (RFC 8446 §6.1), with the next flush.

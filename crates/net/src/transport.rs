@@ -54,25 +54,12 @@ impl Peer {
 }
 
 /// What TLS agreed on.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsDetails {
     /// The version, as in `TLSv1.3`.
     pub version: String,
     /// The cipher suite, by its IANA name.
     pub cipher: String,
-    /// The `tls-exporter` channel binding of RFC 9266. There is one for TLS 1.3 only: in TLS 1.2 it needs the
-    /// extended master secret (RFC 9266 §4.2), of which the TLS library does not tell.
-    pub exporter: Option<[u8; 32]>,
-}
-
-// The binding is no key, but it has no place in a log either.
-impl fmt::Debug for TlsDetails {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsDetails")
-            .field("version", &self.version)
-            .field("cipher", &self.cipher)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Whether a connection is encrypted.
@@ -150,7 +137,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
         }
     }
 
-    /// A connection that begins with TLS (RFC 8314 §3). Returns after the handshake.
+    /// A connection that begins with TLS (RFC 8314 §3). Returns as soon as the session may speak, which may be before the
+    /// client has finished the handshake; what the session writes leaves with the server's part of it.
     pub async fn tls(stream: S, peer: Peer, timeouts: Timeouts, acceptor: &TlsAcceptor) -> io::Result<Self> {
         let mut transport = Self::plain(stream, peer, timeouts);
         transport.start_tls(acceptor).await?;
@@ -165,6 +153,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
     /// Whether it is encrypted, and how.
     pub fn security(&self) -> &Security {
         &self.security
+    }
+
+    /// Whether logins can be bound to the connection by `tls-exporter` (RFC 9266). They can in TLS 1.3 only: in TLS 1.2 it
+    /// needs the extended master secret (RFC 9266 §4.2), of which the TLS library does not tell.
+    pub fn can_bind_channel(&self) -> bool {
+        match &self.stream {
+            MaybeTls::Tls(stream) => stream.connection().protocol_version() == Some(ProtocolVersion::TLSv1_3),
+            MaybeTls::Plain(_) | MaybeTls::Gone => false,
+        }
+    }
+
+    /// The `tls-exporter` channel binding, where there is one: not before the client has finished the handshake.
+    pub fn channel_binding(&self) -> Option<[u8; 32]> {
+        match &self.stream {
+            // RFC 9266 §2: 32 bytes, no context. Absent differs from empty only in TLS 1.2.
+            MaybeTls::Tls(stream) if self.can_bind_channel() => {
+                stream.connection().export_keying_material([0_u8; 32], CHANNEL_BINDING_LABEL, Some(b"")).ok()
+            }
+            MaybeTls::Tls(_) | MaybeTls::Plain(_) | MaybeTls::Gone => None,
+        }
     }
 
     /// Whether nobody can listen in: TLS, or a client on this machine. Passwords may pass.
@@ -183,6 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
     /// Cancel safe: a future that is dropped has consumed nothing. After `limit` the error is
     /// [`io::ErrorKind::TimedOut`], and the connection is as it was.
     pub async fn fill(&mut self, limit: Duration) -> io::Result<usize> {
+        self.finish_handshake().await?;
         if self.input.capacity() - self.input.len() < self.read_bytes {
             self.input.reserve(self.read_bytes);
         }
@@ -192,6 +201,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
             self.read_bytes = (self.read_bytes * 4).min(READ_BYTES_MAX);
         }
         Ok(count)
+    }
+
+    /// Awaits the client's end of a handshake, if that is still to come.
+    async fn finish_handshake(&mut self) -> io::Result<()> {
+        let MaybeTls::Tls(stream) = &mut self.stream else { return Ok(()) };
+        if !stream.is_handshaking() {
+            return Ok(());
+        }
+        let finished = timeout(self.timeouts.handshake, stream.finish_handshake()).await;
+        let result = finished.unwrap_or_else(|_| Err(timed_out(HANDSHAKE_TOO_LONG)));
+        // A client that leaves here was not content with the certificate, as a rule, which is for the operator to know.
+        result.inspect_err(|error| tracing::info!(client = %self.peer.remote, "no TLS: {error}"))
     }
 
     /// Says that a message comes next, which is read in fewer pieces then.
@@ -232,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
             }
         };
         let handshake = timeout(self.timeouts.handshake, acceptor.accept(stream)).await;
-        let stream = handshake.map_err(|_| timed_out("the TLS handshake took too long"))??;
+        let stream = handshake.map_err(|_| timed_out(HANDSHAKE_TOO_LONG))??;
         self.security = Security::Tls(details(&stream));
         self.stream = MaybeTls::Tls(Box::new(stream));
         Ok(())
@@ -274,6 +295,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport<S> {
     }
 }
 
+const HANDSHAKE_TOO_LONG: &str = "the TLS handshake took too long";
+
 fn timed_out(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, message)
 }
@@ -289,14 +312,7 @@ fn details<S: AsyncRead + AsyncWrite + Unpin>(stream: &TlsStream<S>) -> TlsDetai
     let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
     // The library names TLS 1.3 suites `TLS13_…`; IANA says `TLS_…`.
     let cipher = suite.replacen("TLS13_", "TLS_", 1);
-    // RFC 9266 §2: 32 bytes, no context. Absent differs from empty only in TLS 1.2, which gets no binding.
-    let exporter = match connection.protocol_version() {
-        Some(ProtocolVersion::TLSv1_3) => {
-            connection.export_keying_material([0_u8; 32], CHANNEL_BINDING_LABEL, Some(b"")).ok()
-        }
-        _ => None,
-    };
-    TlsDetails { version: version.to_owned(), cipher, exporter }
+    TlsDetails { version: version.to_owned(), cipher }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> MaybeTls<S> {

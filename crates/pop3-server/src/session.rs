@@ -8,7 +8,7 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::Bytes;
 use postrider_accounts::{LoginConnection, Service};
 pub(crate) use postrider_net::Stream;
-use postrider_net::{Security, Transport};
+use postrider_net::Transport;
 use postrider_pop3_proto::{Command, ResponseCode, encode_err, encode_ok, parse_command};
 use postrider_store::StoreError;
 use postrider_wire::{Line, LineEnd, LineReader};
@@ -259,15 +259,12 @@ impl<S: Stream> Session<S> {
 
     /// What the login code has to know of this connection.
     pub(crate) fn login_connection(&self) -> LoginConnection {
-        let channel_binding = match self.transport.security() {
-            Security::Tls(details) => details.exporter,
-            Security::Plain => None,
-        };
         LoginConnection {
             address: self.transport.peer().address(),
             service: Service::Pop3,
             protected: self.transport.is_protected(),
-            channel_binding,
+            can_bind_channel: self.transport.can_bind_channel(),
+            channel_binding: self.transport.channel_binding(),
         }
     }
 }

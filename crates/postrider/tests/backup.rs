@@ -463,6 +463,38 @@ fn backups_come_by_themselves_and_mail_goes_elsewhere_only_once_one_was_read_bac
 }
 
 #[test]
+fn a_server_that_has_not_read_the_new_place_is_not_taken_for_one_that_has() {
+    let mut safe = Safe::new(&["alice"], BY_HAND);
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    let list = safe.backup(&["list"]).run().success();
+    assert!(list.stdout.contains("  1 account, 0 messages, "), "{}", list.said());
+    let pruned = safe.backup(&["prune"]).run().success();
+    assert!(pruned.stdout.starts_with("1 backup kept, 0 removed\n"), "{}", pruned.said());
+
+    let config = safe.server.configuration_file();
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("repository = \"safe\"", "repository = \"other\"")).unwrap();
+    let (old, new) = (safe.repository(), config.with_file_name("other"));
+    for command in [&["run"][..], &["init"], &["list"], &["prune"], &["verify"], &["restore", "--everything"]] {
+        let refused = safe.backup(command).run().failure();
+        for told in [old.to_str().unwrap(), new.to_str().unwrap(), "SIGHUP"] {
+            assert!(refused.stderr.contains(told), "{command:?}: {}", refused.said());
+        }
+    }
+    let status = safe.backup(&["status"]).run().success();
+    assert!(status.stdout.contains("CHANGED  ") && status.stdout.contains("SIGHUP"), "{}", status.said());
+    assert!(!new.exists());
+
+    safe.server.stop();
+    safe.server.start_again();
+    safe.backup(&["init"]).run().success();
+    safe.backup(&["run"]).run().success();
+    let status = safe.backup(&["status"]).run().success();
+    assert!(status.stdout.contains(new.to_str().unwrap()) && !status.stdout.contains("CHANGED"), "{}", status.said());
+}
+
+#[test]
 fn without_the_right_passphrase_nothing_is_read_and_it_is_said_why() {
     let safe = Safe::new(&["alice"], BY_HAND);
     let refused = safe.backup(&["run"]).run().failure();

@@ -136,7 +136,7 @@ impl World {
         let certificate = self.there.certificate_file();
         let key = PrivateKeyDer::from_pem_file(certificate.with_file_name("key.pem")).unwrap();
         let certificates = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
-        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
         serve(Some(Arc::new(builder.with_single_cert(certificates, key).unwrap())), answer)
     }

@@ -22,7 +22,7 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use postrider_sasl::ChannelBinding;
-use rustls::{ClientConfig, ProtocolVersion, crypto::ring, pki_types::ServerName};
+use rustls::{ClientConfig, ProtocolVersion, crypto::aws_lc_rs, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
@@ -40,6 +40,7 @@ pub use self::{
 };
 use crate::{
     backoff::BackoffOptions,
+    counted::counted,
     error::{PullError, Silent},
     remote::{Remote, Security},
 };
@@ -208,7 +209,7 @@ impl Connection {
         };
         let failed = |reason: String| PullError::Tls { host: host.clone(), reason };
         let verifier = Arc::new(trust::Verifier::new(&options.trust)?);
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(|error| failed(error.to_string()))?;
         let believed = Arc::clone(&verifier);
         let config = builder.dangerous().with_custom_certificate_verifier(believed).with_no_client_auth();
@@ -216,7 +217,9 @@ impl Connection {
         let name = name.map_err(|_| failed(String::from("the server's name cannot stand in a certificate")))?;
         let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
         match timeout(options.connect_time_max, handshake).await {
-            Err(_) => Err(failed(format!("nothing came for {} seconds", options.connect_time_max.as_secs()))),
+            Err(_) => {
+                Err(failed(format!("nothing came for {}", counted(options.connect_time_max.as_secs(), "second"))))
+            }
             Ok(Err(error)) => Err(verifier.explain(&host, &error)),
             Ok(Ok(stream)) => {
                 let silence = Silence { time_max: self.silence.time_max, alarm: None };

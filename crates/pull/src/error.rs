@@ -6,6 +6,7 @@ use postrider_sasl::SaslError;
 use postrider_store::StoreError;
 
 use crate::connect::{Fingerprint, Stopped};
+use crate::counted::counted;
 use crate::oauth::OAuthError;
 
 /// Why mail could not be fetched, or not all of it.
@@ -29,7 +30,7 @@ pub enum PullError {
         port: u16,
     },
     /// No connection came about in time.
-    #[error("{host} did not answer on port {port} within {} seconds", .after.as_secs())]
+    #[error("{host} did not answer on port {port} within {}", counted(.after.as_secs(), "second"))]
     ConnectTimeout {
         /// The server.
         host: String,
@@ -91,7 +92,7 @@ pub enum PullError {
     #[error("this machine has no list of certificate authorities: {0}")]
     NoAuthorities(String),
     /// Nothing came for a long time.
-    #[error("the server fell silent for {} seconds", .after.as_secs())]
+    #[error("the server fell silent for {}", counted(.after.as_secs(), "second"))]
     Silence {
         /// How long was waited.
         after: Duration,
@@ -304,5 +305,5 @@ impl From<io::Error> for PullError {
 
 /// The cause inside an I/O error that says that nothing came for so long.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing came for {} seconds", .0.as_secs())]
+#[error("nothing came for {}", counted(.0.as_secs(), "second"))]
 pub(crate) struct Silent(pub(crate) Duration);

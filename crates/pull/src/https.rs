@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     connect::{ConnectOptions, connect_tls},
+    counted::counted,
     error::PullError,
 };
 
@@ -78,7 +79,7 @@ pub enum HttpsError {
         reason: String,
     },
     /// It took too long.
-    #[error("{host} took longer than {} seconds", .after.as_secs())]
+    #[error("{host} took longer than {}", counted(.after.as_secs(), "second"))]
     Timeout {
         /// The server.
         host: String,

@@ -11,6 +11,7 @@
 mod backoff;
 mod backup;
 mod connect;
+mod counted;
 pub mod discovery;
 mod error;
 mod https;
@@ -28,6 +29,7 @@ mod report;
 pub use backoff::{Backoff, BackoffOptions, Chance, Remedy};
 pub use backup::{BackupUnknown, Backups, Held};
 pub use connect::{Compression, ConnectOptions, Connection, Fingerprint, Pace, Stop, StopTrigger, Trust, connect};
+pub use counted::{agreeing, counted};
 pub use error::{CertificateProblem, PullError};
 pub use https::{HttpsClient, HttpsError, HttpsOptions, HttpsResponse, HttpsUrl};
 pub use notes::{MailboxLookup, NoteTranslation};

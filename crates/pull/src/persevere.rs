@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fmt::Display};
 use crate::{
     backoff::{Backoff, BackoffOptions, Remedy},
     connect::Stop,
+    counted::counted,
     error::PullError,
     imap::{
         ImapReport, MailboxReport, Remark, Weight,
@@ -133,9 +134,8 @@ pub(crate) async fn persevere<P: Part, F: Future<Output = Result<P, P::Failure>>
 
 fn spoken(seconds: u64) -> String {
     match seconds {
-        1 => String::from("1 second"),
-        2..120 => format!("{seconds} seconds"),
-        _ => format!("{} minutes", seconds / 60),
+        0..120 => counted(seconds, "second"),
+        _ => counted(seconds / 60, "minute"),
     }
 }
 

@@ -74,7 +74,7 @@ pub use snapshot::{Difference, Entry, Snapshot, difference, merge_without_expung
 pub use special_use::{SpecialUse, SpecialUses};
 pub use state::{AccountState, INBOX, Mailbox, SEPARATOR};
 pub use store::{Now, Store, system_now};
-pub use text_order::{TextOrder, ranks};
+pub use text_order::{TextOrder, rank_texts_by_octets};
 pub use uid_set::UidSet;
 pub use unique_id::{UNIQUE_ID_BYTES_MAX, own_unique_id};
 pub use verify::{Rebuilt, Verification};

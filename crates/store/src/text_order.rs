@@ -49,7 +49,7 @@ impl TextOrder {
         };
         let indexes: Vec<usize> = tables.iter().map(&mut index_of).collect();
         let texts: Vec<&[u8]> = distinct.iter().flat_map(|table| table.texts(text)).collect();
-        let ranks = ranks(&texts);
+        let ranks = rank_texts_by_octets(&texts);
         let mut rest = ranks.as_slice();
         let ranks: Vec<Arc<[u32]>> = distinct
             .iter()
@@ -103,7 +103,7 @@ impl TextOrders {
 
 impl Account {
     /// The order of the texts in tables of which `wanted` rows are to be sorted: one that was kept, or a new one if so many are
-    /// wanted that it pays; else [`ranks`] of the texts themselves are better. It may take some milliseconds.
+    /// wanted that it pays; else [`rank_texts_by_octets`] of the texts themselves are better. It may take some milliseconds.
     pub fn text_order(&self, text: SortText, tables: &[SortTable], wanted: usize) -> Option<Arc<TextOrder>> {
         if let Some(order) = self.orders.find(text, tables) {
             return Some(order);
@@ -123,7 +123,7 @@ impl Account {
 }
 
 /// For each text a number that compares as the text does, octet by octet; 0 for an empty one. A NUL is taken for the end.
-pub fn ranks(texts: &[&[u8]]) -> Vec<u32> {
+pub fn rank_texts_by_octets(texts: &[&[u8]]) -> Vec<u32> {
     let mut sorted: Vec<u64> = texts.iter().zip(0..).map(|(text, position)| packed(word(text, 0), position)).collect();
     let mut open = vec![(0, sorted.len(), 0)];
     let mut equal = Vec::new();
@@ -192,7 +192,7 @@ mod tests {
         #[test]
         fn ranks_compare_as_the_texts_do(texts in prop::collection::vec("(A|[AB]{0,3}|AAAAAAAA|É){0,5}", 0..60)) {
             let bytes: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
-            let ranks = ranks(&bytes);
+            let ranks = rank_texts_by_octets(&bytes);
             prop_assert_eq!(ranks.len(), texts.len());
             for (a, rank) in texts.iter().zip(&ranks) {
                 prop_assert_eq!(*rank == 0, a.is_empty());

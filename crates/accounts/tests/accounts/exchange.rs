@@ -12,7 +12,7 @@ use crate::fixture::{anna, connection, options, password};
 const EXPORTED: [u8; 32] = [7; 32];
 
 fn bound(host: u8) -> LoginConnection {
-    LoginConnection { channel_binding: Some(EXPORTED), ..connection(host) }
+    LoginConnection { can_bind_channel: true, channel_binding: Some(EXPORTED), ..connection(host) }
 }
 
 /// Logs in with a client that binds to what the server has, if the mechanism does.

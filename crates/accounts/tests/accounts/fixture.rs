@@ -35,6 +35,7 @@ pub(crate) fn connection(host: u8) -> LoginConnection {
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)),
         service: Service::Imap,
         protected: true,
+        can_bind_channel: false,
         channel_binding: None,
     }
 }

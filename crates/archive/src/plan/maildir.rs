@@ -58,7 +58,7 @@ impl Planner<'_> {
         let uids = self.uid_list(directory)?;
         if uids.bad_lines > 0 {
             self.notes.push(format!(
-                "{}: {} lines of its list of UIDs cannot be read",
+                "{}: lines of its list of UIDs that cannot be read: {}",
                 folder_path.display(),
                 uids.bad_lines
             ));
@@ -86,7 +86,8 @@ impl Planner<'_> {
         }
         let unfinished = self.tree.child(directory, "tmp").map_or(0, |tmp| self.tree.files_in(tmp).count());
         if unfinished > 0 {
-            self.notes.push(format!("{}: {unfinished} unfinished files in tmp were not read", folder_path.display()));
+            self.notes
+                .push(format!("{}: unfinished files in tmp that were not read: {unfinished}", folder_path.display()));
         }
         let mut folder = Folder { uid_validity: uids.validity, uid_next: uids.floor(), ..Folder::default() };
         folder.keywords = letters.iter().filter(|name| !name.is_empty()).cloned().collect();

@@ -61,6 +61,23 @@ async fn what_no_rule_wants_goes_and_space_comes_back_with_the_second_prune() {
 }
 
 #[tokio::test]
+async fn snapshots_of_one_second_stay_in_the_order_in_which_they_were_made() {
+    let (world, _) = small_world("safe").await;
+    let mut made = Vec::new();
+    for _ in 0..6 {
+        world.clock.store(1_700_000_000, Ordering::Relaxed);
+        made.push(world.run().await.snapshot);
+        assert_eq!(Some(&world.repository.find_snapshot("latest").await.unwrap().id), made.last());
+    }
+    let listed = world.repository.snapshots().await.unwrap();
+    assert!(listed.iter().all(|snapshot| snapshot.taken == listed[0].taken));
+    assert_eq!(listed.into_iter().map(|snapshot| snapshot.id).collect::<Vec<_>>(), made);
+    let report = world.repository.prune(last(1), silent()).await.unwrap();
+    assert_eq!((report.kept.len(), report.removed.len()), (1, 5));
+    assert_eq!(Some(&report.kept[0].0.id), made.last());
+}
+
+#[tokio::test]
 async fn without_rules_all_stay() {
     let (world, _) = small_world("safe").await;
     snapshots(&world, 3).await;

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use anyhow::Result;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, version};
 
 /// The set-up of a client that verifies nothing and resumes nothing.
 pub fn configuration() -> Result<Arc<ClientConfig>> {
     let provider = CryptoProvider {
-        cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256],
+        cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
         // The second is for servers that know nothing else; it costs them a round trip more.
-        kx_groups: vec![ring::kx_group::X25519, ring::kx_group::SECP256R1],
-        ..ring::default_provider()
+        kx_groups: vec![aws_lc_rs::kx_group::X25519, aws_lc_rs::kx_group::SECP256R1],
+        ..aws_lc_rs::default_provider()
     };
     let mut configuration = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&version::TLS13])?

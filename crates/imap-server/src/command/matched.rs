@@ -6,7 +6,7 @@ use postrider_imap_proto::{
     command::{Numbering, Search},
     encode::Code,
 };
-use postrider_store::{Account, SortDigest, SortTable, SortText, UidSet, ranks};
+use postrider_store::{Account, SortDigest, SortTable, SortText, UidSet, rank_texts_by_octets};
 
 use super::search::{Hit, asks_for_modseq};
 use crate::{
@@ -117,7 +117,7 @@ impl Matched {
             Some(order) => self.places.iter().map(|(table, row)| order.rank(*table, *row)).collect(),
             None => {
                 let texts: Vec<&[u8]> = (0..self.len() as u32).map(|index| self.text(text, index)).collect();
-                ranks(&texts)
+                rank_texts_by_octets(&texts)
             }
         }
     }

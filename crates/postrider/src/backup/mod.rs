@@ -38,9 +38,6 @@ use crate::{
     config::{Backup, Config},
 };
 
-/// What is said where the configuration, as it was last read, names no repository.
-pub const NOT_CONFIGURED: &str = "no place for backups is configured";
-
 /// The safe as it is configured, and what is remembered of it.
 pub struct Safe {
     shared: Mutex<Shared>,
@@ -162,7 +159,7 @@ impl Settings {
 
     fn location(&self) -> Result<Location> {
         let Some(repository) = &self.backup.repository else {
-            let none = Err(anyhow!(NOT_CONFIGURED));
+            let none = Err(anyhow!("no place for backups is configured"));
             return none.advise("write repository = \"/a/folder/on/another/disk\" below [backup] in the configuration");
         };
         let location = Location::parse(repository).map_err(explained)?;

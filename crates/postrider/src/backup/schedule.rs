@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use postrider_net::Shutdown;
+use postrider_pull::counted;
 use tokio::time::sleep;
 
 use super::{
@@ -109,5 +110,5 @@ fn remind(settings: &Settings, now: i64, reminded: &mut Option<i64>) {
     *reminded = Some(now);
     let hours = now.saturating_sub(memory.last_success.unwrap_or(memory.since)) / 3600;
     let why = memory.last_failure.as_deref().unwrap_or("none was made");
-    tracing::error!("the backup is late: there has been none for {hours} hours ({why})");
+    tracing::error!("the backup is late: there has been none for {} ({why})", counted(hours, "hour"));
 }

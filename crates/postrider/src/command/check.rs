@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use postrider_pull::counted;
 
 use super::{
     Place,
@@ -52,19 +53,22 @@ fn readable(report: &CheckReport, rebuilt: bool) -> String {
     let mut text = String::new();
     if rebuilt {
         let CheckReport { rebuilt_messages, rebuilt_mailboxes, .. } = report;
-        text.push_str(&format!("rebuilt: {rebuilt_messages} messages, {rebuilt_mailboxes} mailboxes\n"));
+        text.push_str(&format!(
+            "rebuilt: {}, {}\n",
+            counted(*rebuilt_messages, "message"),
+            counted(*rebuilt_mailboxes, "mailbox")
+        ));
     }
     for finding in &report.findings {
         text.push_str(finding);
         text.push('\n');
     }
     let CheckReport { accounts, messages, bytes, .. } = report;
-    let accounts = if *accounts == 1 { "1 account".to_owned() } else { format!("{accounts} accounts") };
     let verdict = match report.findings.len() {
         0 => "no faults".to_owned(),
-        1 => "1 fault".to_owned(),
-        count => format!("{count} faults"),
+        count => counted(count, "fault"),
     };
-    text.push_str(&format!("checked {accounts}, {messages} messages, {bytes} bytes: {verdict}\n"));
+    let (accounts, messages) = (counted(*accounts, "account"), counted(*messages, "message"));
+    text.push_str(&format!("checked {accounts}, {messages}, {}: {verdict}\n", counted(*bytes, "byte")));
     text
 }

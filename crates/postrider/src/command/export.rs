@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use postrider_pull::{agreeing, counted};
 
 use super::{
     Place, absolute,
@@ -115,21 +116,26 @@ fn pack_of(path: &Path, asked: Option<Pack>) -> Result<Pack> {
 
 fn readable(report: &ExportReport) -> String {
     let mut text = String::new();
-    for (count, what) in [
-        (report.already_there, "were written by an earlier run already"),
-        (report.expunged_meanwhile, "were expunged before their turn came"),
-        (report.inexact, "have mixed line ends or no last one, which this format does not hold byte for byte"),
-        (report.keywords_lost, "lost a keyword: Maildir holds 26 different ones in a folder"),
+    for (count, verb, what) in [
+        (report.already_there, agreeing(report.already_there, "was", "were"), "written by an earlier run already"),
+        (report.expunged_meanwhile, agreeing(report.expunged_meanwhile, "was", "were"), "expunged meanwhile"),
+        (
+            report.inexact,
+            agreeing(report.inexact, "has", "have"),
+            "mixed line ends or no last one, which this format does not hold byte for byte",
+        ),
+        (report.keywords_lost, "lost", "a keyword: Maildir holds 26 different ones in a folder"),
     ] {
         if count > 0 {
-            text.push_str(&format!("{count} messages {what}\n"));
+            text.push_str(&format!("{} {verb} {what}\n", counted(count, "message")));
         }
     }
     for what in &report.not_held {
         text.push_str(&format!("this format does not hold {what}\n"));
     }
     let ExportReport { messages, mailboxes, path, .. } = report;
-    text.push_str(&format!("exported {messages} messages of {mailboxes} mailboxes to {}\n", path.display()));
+    let (messages, mailboxes) = (counted(*messages, "message"), counted(*mailboxes, "mailbox"));
+    text.push_str(&format!("exported {messages} of {mailboxes} to {}\n", path.display()));
     text
 }
 

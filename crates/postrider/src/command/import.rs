@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
+use postrider_pull::counted;
 
 use super::{
     Place, absolute,
@@ -114,8 +115,8 @@ fn readable(report: &ImportReport, wish: &ImportWish) -> String {
     let mut lines = Vec::new();
     if report.finished_before {
         lines.push(format!(
-            "this import was finished before, nothing was done: {} messages had come in from {}",
-            report.total.messages,
+            "this import was finished before, nothing was done: {} had come in from {}",
+            counted(report.total.messages, "message"),
             wish.path.display()
         ));
         lines.push("with --again it begins anew, and passes over what is there".to_owned());
@@ -123,7 +124,7 @@ fn readable(report: &ImportReport, wish: &ImportWish) -> String {
     }
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     if let Some(entries) = report.continued_after {
-        lines.push(format!("went on after {entries} messages of an earlier run"));
+        lines.push(format!("went on after {} of an earlier run", counted(entries, "message")));
     }
     for folder in &report.folders {
         let made = match (folder.created, report.dry_run) {
@@ -131,7 +132,7 @@ fn readable(report: &ImportReport, wish: &ImportWish) -> String {
             (true, false) => " (made)",
             (false, _) => "",
         };
-        lines.push(format!("{} -> {}{made}: {}", folder.from, folder.to, messages(folder.messages)));
+        lines.push(format!("{} -> {}{made}: {}", folder.from, folder.to, counted(folder.messages, "message")));
     }
     lines.extend(findings(report));
     lines.extend(totals(report));
@@ -147,8 +148,10 @@ fn findings(report: &ImportReport) -> Vec<String> {
     let mut lines = Vec::new();
     for (kind, count) in &report.total.findings {
         lines.push(match first.get(kind.as_str()) {
-            Some(told) => format!("imported as it is: {}: {}; first: {}", told.text, messages(*count), told.place),
-            None => format!("imported as it is: {kind}: {} of an earlier run", messages(*count)),
+            Some(told) => {
+                format!("imported as it is: {}: {}; first: {}", told.text, counted(*count, "message"), told.place)
+            }
+            None => format!("imported as it is: {kind}: {} of an earlier run", counted(*count, "message")),
         });
     }
     let lost = report.told.iter().filter(|told| !told.imported);
@@ -168,12 +171,12 @@ fn totals(report: &ImportReport) -> Vec<String> {
         (total.unreadable, "NOT IMPORTED, cannot be read; mend that and give the command with --again"),
     ] {
         if count > 0 {
-            lines.push(format!("{} {what}", messages(count)));
+            lines.push(format!("{} {what}", counted(count, "message")));
         }
     }
     lines.extend(names(report));
     let did = if report.dry_run { "would import" } else { "imported" };
-    lines.push(format!("{did} {}, {} bytes", messages(total.messages), total.bytes));
+    lines.push(format!("{did} {}, {}", counted(total.messages, "message"), counted(total.bytes, "byte")));
     lines
 }
 
@@ -192,18 +195,16 @@ fn names(report: &ImportReport) -> Vec<String> {
         let more = mailboxes.len().saturating_sub(NAMED_MAX);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         lines.push(match reason {
-            None => format!("UIDVALIDITY and UIDs kept: {}, in {shown}{more}", messages(report.total.uids_kept)),
+            None => {
+                format!("UIDVALIDITY and UIDs kept: {}, in {shown}{more}", counted(report.total.uids_kept, "message"))
+            }
             Some(reason) => format!("new UIDs ({reason}): in {shown}{more}"),
         });
     }
     if report.total.unique_ids_kept > 0 {
-        lines.push(format!("POP3 unique-ids kept: {}", messages(report.total.unique_ids_kept)));
+        lines.push(format!("POP3 unique-ids kept: {}", counted(report.total.unique_ids_kept, "message")));
     }
     lines
-}
-
-fn messages(count: u64) -> String {
-    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
 #[cfg(test)]

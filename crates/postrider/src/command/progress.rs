@@ -8,6 +8,7 @@ use std::{
 };
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use postrider_pull::agreeing;
 use serde::Serialize;
 
 use super::output::Form;
@@ -115,8 +116,7 @@ fn describe(progress: &Progress, elapsed: Duration) -> String {
     if let Some(total) = progress.messages_total {
         text.push_str(&format!(" of {}", HumanCount(total)));
     }
-    let is_one = progress.messages_total.unwrap_or(progress.messages) == 1;
-    text.push_str(if is_one { " message" } else { " messages" });
+    text.push_str(agreeing(progress.messages_total.unwrap_or(progress.messages), " message", " messages"));
     if progress.bytes > 0 {
         text.push_str(&format!(", {}", HumanBytes(progress.bytes)));
         if let Some(total) = progress.bytes_total {

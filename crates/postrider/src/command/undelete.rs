@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use indicatif::{HumanBytes, HumanDuration};
 use postrider_message::{days_from_civil, format_internal_date};
+use postrider_pull::counted;
 
 use super::{
     Place,
@@ -204,13 +205,15 @@ fn readable(report: &UndeleteReport, deed: UndeleteDeed) -> String {
     }
     let size = HumanBytes(*bytes);
     match deed {
-        UndeleteDeed::List => text.push_str(&format!("{messages} messages, {size}, can be brought back\n")),
+        UndeleteDeed::List => {
+            text.push_str(&format!("{}, {size}, can be brought back\n", counted(*messages, "message")))
+        }
         UndeleteDeed::DryRun | UndeleteDeed::Undelete => {
             let verb = if deed == UndeleteDeed::DryRun { "would bring back" } else { "brought back" };
             for (name, count) in mailboxes {
-                text.push_str(&format!("{verb} {count} messages to {}\n", shown(name)));
+                text.push_str(&format!("{verb} {} to {}\n", counted(*count, "message"), shown(name)));
             }
-            text.push_str(&format!("{verb} {messages} messages, {size}\n"));
+            text.push_str(&format!("{verb} {}, {size}\n", counted(*messages, "message")));
         }
     }
     text

@@ -118,7 +118,7 @@ impl Control {
         let work = async {
             match self {
                 Self::Server(sender) => {
-                    let response = sender.send_request(request).await.map_err(broke_off)?;
+                    let response = send_through(sender, request).await?;
                     follow(response, told).await
                 }
                 Self::Here(service) => {
@@ -145,7 +145,7 @@ impl Control {
         let request = request(method, path, body)?;
         match self {
             Self::Server(sender) => {
-                let response = sender.send_request(request).await.map_err(broke_off)?;
+                let response = send_through(sender, request).await?;
                 let (parts, body) = response.into_parts();
                 let bytes = body.collect().await.map_err(broke_off)?.to_bytes();
                 outcome(&Response::from_parts(parts, bytes))
@@ -158,6 +158,15 @@ impl Control {
             }
         }
     }
+}
+
+/// Sends a request; behind another one, the connection takes a moment until it can take it.
+async fn send_through(
+    sender: &mut http1::SendRequest<Body>,
+    request: Request<Body>,
+) -> Result<Response<hyper::body::Incoming>> {
+    sender.ready().await.map_err(broke_off)?;
+    sender.send_request(request).await.map_err(broke_off)
 }
 
 fn request(method: Method, path: &str, body: Body) -> Result<Request<Body>> {

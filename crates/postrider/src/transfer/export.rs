@@ -111,6 +111,15 @@ fn write_options(wish: &ExportWish) -> WriteOptions {
     }
 }
 
+/// Refuses a mailbox of which some rows could not be read: they seem to be missing, and so do their messages.
+fn all_was_read(mailbox: &Mailbox) -> Result<()> {
+    let failure = mailbox.messages().and_then(|messages| messages.failure());
+    let Some(failure) = failure else { return Ok(()) };
+    let failed: Result<()> =
+        Err(failure.clone()).with_context(|| format!("not all messages of {} could be read", mailbox.record.name));
+    failed.advise("the export is not whole; postrider check says what is wrong with the store")
+}
+
 /// What a form holds of no message.
 fn not_held(form: TargetForm) -> Vec<String> {
     let not_held: &[&str] = match form {
@@ -229,6 +238,7 @@ impl Exporting {
                 bytes += size;
             }
             self.send_messages(mailbox, &group).await?;
+            all_was_read(mailbox)?;
         }
         self.send(Piece::End).await
     }
@@ -287,7 +297,61 @@ impl Exporting {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use postrider_engine::{Batch, Engine, KeyRange, memory::MemoryEngine};
+    use postrider_store::{AccountId, Store, StoreOptions, system_now};
+
     use super::*;
+
+    const ALICE: AccountId = AccountId(1);
+
+    async fn open(engine: &Arc<MemoryEngine>) -> Arc<Store> {
+        let engine = Arc::clone(engine) as Arc<dyn Engine>;
+        Store::open(engine, StoreOptions::default(), system_now()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_export_with_rows_that_cannot_be_read_fails_and_is_never_whole() {
+        let engine = Arc::new(MemoryEngine::new());
+        {
+            let store = open(&engine).await;
+            store.create_account(ALICE).await.unwrap();
+            let account = store.account(ALICE).await.unwrap();
+            let mut messages = Vec::new();
+            for number in 0..600 {
+                let raw = Bytes::from(format!("Subject: {number}\r\n\r\n"));
+                messages.push(account.prepare(raw, Vec::new(), 0).await);
+            }
+            account.append(account.state().find(INBOX).unwrap().id, messages).await.unwrap();
+        }
+        for is_damaged in [false, true] {
+            let store = open(&engine).await;
+            let account = store.account(ALICE).await.unwrap();
+            let inbox = account.mailbox_outline(account.state().find(INBOX).unwrap().id).await.unwrap();
+            if is_damaged {
+                let mut batch = Batch::new();
+                batch.delete_range(KeyRange::all());
+                engine.commit(batch).await.unwrap();
+            }
+            let (pieces, mut sent) = mpsc::channel(100);
+            let (state, unique_ids) = (account.state(), BTreeMap::new());
+            let mut exporting =
+                Exporting { account, state, pieces, unique_ids, done: Progress::default(), expunged: 0 };
+            let outcome = exporting.send_all(&[inbox], &Reporter::to_log(String::from("export"))).await;
+            drop(exporting);
+            let (mut messages, mut is_whole) = (0, false);
+            while let Some(piece) = sent.recv().await {
+                match piece {
+                    Piece::Folder(_) => {}
+                    Piece::Messages(some) => messages += some.len(),
+                    Piece::End => is_whole = true,
+                }
+            }
+            let told = outcome.err().map(|error| crate::advice::one_line(&error)).unwrap_or_default();
+            assert_eq!(told.starts_with("not all messages of INBOX could be read: "), is_damaged, "{told}");
+            assert_eq!((messages == 600, is_whole), (!is_damaged, !is_damaged), "{messages} messages");
+        }
+    }
 
     #[test]
     fn a_star_stands_for_any_text() {

@@ -13,7 +13,7 @@ use rustls::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature},
+    crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
@@ -102,7 +102,7 @@ struct OtherThanPinned;
 
 impl Verifier {
     pub(super) fn new(trust: &Trust) -> Result<Self, PullError> {
-        let algorithms = ring::default_provider().signature_verification_algorithms;
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
         let believed = match trust {
             Trust::Pinned(fingerprint) => Believed::Pinned(*fingerprint),
             Trust::System => {
@@ -146,7 +146,7 @@ impl Verifier {
 }
 
 fn authorities(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, String> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
     builder.build().map_err(|error| error.to_string())
 }

@@ -9,6 +9,7 @@ use postrider_store::StoreError;
 
 use super::report::printable;
 use crate::connect::Stopped;
+use crate::counted::counted;
 use crate::error::PullError;
 use crate::oauth::OAuthError;
 
@@ -22,7 +23,7 @@ pub enum ImapError {
     #[error("the server closed the connection")]
     Closed,
     /// The server said nothing, or took nothing, for too long.
-    #[error("the server did not answer within {seconds} seconds")]
+    #[error("the server did not answer within {}", counted(*.seconds, "second"))]
     Silent {
         /// How long was waited, in seconds.
         seconds: u64,

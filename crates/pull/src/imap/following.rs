@@ -11,6 +11,7 @@ use super::flags::{FlagSet, KeywordRoom};
 use super::memory::{Memory, MessageNote};
 use super::options::{Consent, ImapMode, ImapPullOptions, Rehearsal};
 use super::report::{MailboxReport, Remark};
+use crate::counted::{agreeing, counted};
 
 /// Follows changes in one mailbox.
 pub(crate) struct Following<'a> {
@@ -112,7 +113,10 @@ impl Following<'_> {
             && count.saturating_mul(100) > total.saturating_mul(self.options.removals_percent_max);
         if is_much && self.options.consent == Consent::Unasked {
             self.report.remarks.push(Remark::problem(format!(
-                "{count} of {total} messages vanished there; they are kept here until you agree to remove them (--yes)"
+                "{count} of {} vanished there; {} kept here until you agree to remove {} (--yes)",
+                counted(total, "message"),
+                agreeing(count, "it is", "they are"),
+                agreeing(count, "it", "them")
             )));
             return self.write(newly_gone).await;
         }
@@ -130,8 +134,11 @@ impl Following<'_> {
         }
         if self.options.mode == ImapMode::Mirror && self.options.consent == Consent::Unasked {
             self.report.remarks.push(Remark::problem(format!(
-                "{count} messages are not there any more since the server numbered the mailbox anew; they are kept here until \
-                 you agree to remove them (--yes)"
+                "{} {} not there any more since the server numbered the mailbox anew, and kept here until you agree to \
+                 remove {} (--yes)",
+                counted(count, "message"),
+                agreeing(count, "is", "are"),
+                agreeing(count, "it", "them")
             )));
             return Ok(());
         }

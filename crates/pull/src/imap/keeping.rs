@@ -13,6 +13,7 @@ use super::message_id::message_id_hash;
 use super::options::ImapMode;
 use super::recall::{hash_of, text_hash};
 use super::report::{MailboxReport, Remark};
+use crate::counted::{agreeing, counted};
 use crate::observer::Observer;
 use crate::received::date_of_header;
 
@@ -109,9 +110,8 @@ impl Keeping<'_> {
     pub(crate) fn finish(&mut self) {
         let more = self.odd_sizes.saturating_sub(NAMED_MAX);
         if more > 0 {
-            self.report
-                .remarks
-                .push(Remark::notice(format!("{more} more messages have another size than the server says")));
+            let (messages, have) = (counted(more, "more message"), agreeing(more, "has", "have"));
+            self.report.remarks.push(Remark::notice(format!("{messages} {have} another size than the server says")));
         }
         self.keywords.tell_left_out(self.report);
     }

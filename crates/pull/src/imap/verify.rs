@@ -19,6 +19,7 @@ use super::memory::{Memory, RemoteKey};
 use super::options::{ImapMode, ImapPullOptions, Verification};
 use super::recall::{hash_of, recall};
 use super::report::{MailboxReport, Remark};
+use crate::counted::{agreeing, counted};
 
 /// Differences that are named one by one; more are counted.
 const NAMED_MAX: usize = 100;
@@ -54,8 +55,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
         };
         if present.len() as u64 + elsewhere < u64::from(selected.exists) {
             findings.differing.push(format!(
-                "the server says that there are {} messages, and lists {}",
-                selected.exists,
+                "the server says that it has {}, and lists {}",
+                counted(selected.exists, "message"),
                 present.len()
             ));
         }
@@ -155,7 +156,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Verifier<'_, S> {
         let more =
             memory.messages.keys().filter(|uid| present.binary_search(uid).is_err()).count() + memory.orphans.len();
         if more > 0 && self.options.mode != ImapMode::Archive {
-            findings.differing.push(format!("{more} messages are here and not there any more"));
+            let (messages, are) = (counted(more, "message"), agreeing(more, "is", "are"));
+            findings.differing.push(format!("{messages} {are} here and not there any more"));
         }
     }
 }
@@ -174,7 +176,7 @@ impl Findings {
         let named = self.differing.into_iter().take(NAMED_MAX);
         report.remarks.extend(named.map(|text| Remark::problem(format!("differs: {text}"))));
         if more > 0 {
-            report.remarks.push(Remark::problem(format!("differs: {more} more messages")));
+            report.remarks.push(Remark::problem(format!("differs: {}", counted(more, "more message"))));
         }
         report.remarks.extend(self.remarks.into_iter().take(NAMED_MAX).map(Remark::notice));
     }

@@ -25,6 +25,7 @@ use super::recall::recall;
 use super::rematch::rematch;
 use super::report::{MailboxReport, Remark};
 use super::room::{Reserved, Room};
+use crate::counted::{agreeing, counted};
 use crate::observer::Observer;
 
 /// Messages that must agree before a mailbox is taken for one that was renamed.
@@ -244,8 +245,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'a, S> {
         let (notes, recognised) = rematch(self.connection, memory, selected.uid_validity, self.options).await?;
         report.recognised += recognised;
         report.remarks.push(Remark::notice(format!(
-            "the server numbered the mailbox anew: {recognised} of {noted} messages were recognised by size, date \
-             and Message-ID"
+            "the server numbered the mailbox anew: {recognised} of {} recognised by size, date and Message-ID",
+            counted(noted, "message")
         )));
         if self.options.rehearsal == Rehearsal::Real {
             self.account.write_notes(notes).await?;
@@ -397,7 +398,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin + Send> Worker<'a, S> {
         }
         if left > 0 {
             keeping.report.remarks.push(Remark::problem(format!(
-                "{left} messages were not fetched: the account's quota leaves no room for them"
+                "{} {} not fetched: the account's quota leaves no room for {}",
+                counted(left, "message"),
+                agreeing(left, "was", "were"),
+                agreeing(left, "it", "them")
             )));
         }
         (wanted, reserved)

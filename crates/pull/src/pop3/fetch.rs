@@ -15,6 +15,7 @@ use super::{
     shortfall::{Shortfall, shortfall},
 };
 use crate::{
+    counted::{agreeing, counted},
     error::PullError,
     located::Located,
     received::date_of_header,
@@ -63,8 +64,9 @@ impl<'a> Run<'a> {
         let outcome = self.receive(unknown, &mut fetching).await;
         if fetching.renamed > 0 {
             self.pull.observer.note(format!(
-                "{} messages have other unique ids (UIDL) there than before; they were recognised by their content",
-                fetching.renamed
+                "{} {} there than before; recognised by content",
+                counted(fetching.renamed, "message"),
+                agreeing(fetching.renamed, "has another unique id (UIDL)", "have other unique ids (UIDL)")
             ));
         }
         self.tell_short(&fetching.short);
@@ -119,7 +121,7 @@ impl<'a> Run<'a> {
         }
         let more = short.len().saturating_sub(NAMED_MAX);
         if more > 0 {
-            self.pull.observer.note(format!("{more} more messages may have come in part only"));
+            self.pull.observer.note(format!("{} may have come in part only", counted(more, "more message")));
         }
     }
 

@@ -8,6 +8,7 @@ use postrider_pop3_proto::{
 };
 
 use super::client::{Client, failure, printable};
+use crate::counted::counted;
 use crate::error::PullError;
 
 /// A message there.
@@ -58,11 +59,11 @@ impl Maildrop {
         let last = last.or(ids.keys().copied().max()).unwrap_or(0);
         ids.retain(|number, _| *number <= last);
         if last > client.limits.messages_max {
-            return Err(PullError::TooMuch { what: format!("a mailbox of {last} messages") });
+            return Err(PullError::TooMuch { what: format!("a mailbox of {}", counted(last, "message")) });
         }
         if count.is_some_and(|count| count as usize != sizes.len()) {
             let told = count.unwrap_or(0);
-            remarks.push(format!("STAT tells of {told} messages, LIST of {}", sizes.len()));
+            remarks.push(format!("STAT tells of {}, LIST of {}", counted(told, "message"), sizes.len()));
         }
         if last > 0 && ids.is_empty() {
             remarks.push(String::from(

@@ -2,6 +2,7 @@
 //! octets that are no text (`\0`, `\n` alone, `\xFF`), and `#close` ends the connection.
 
 mod manners;
+mod utf8;
 
 use std::{
     collections::BTreeMap,

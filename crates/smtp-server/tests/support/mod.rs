@@ -172,10 +172,11 @@ pub fn tls(folder: &Path) -> (TlsAcceptor, tokio_rustls::TlsConnector) {
     let settings = TlsSettings::load(&certificate, &key).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&certificate).unwrap()).unwrap();
-    let configuration = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let configuration =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
     (settings.acceptor(ApplicationProtocol::Unnamed), tokio_rustls::TlsConnector::from(Arc::new(configuration)))
 }

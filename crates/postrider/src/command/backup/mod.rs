@@ -5,15 +5,16 @@ mod out;
 mod proof;
 mod restore;
 mod run;
+mod unread;
 
 use std::process::ExitCode;
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use postrider_store::{INBOX, SEPARATOR};
 
 use super::{Place, account::OutputForm};
-use crate::{advice::with_hint, backup::NOT_CONFIGURED};
+use crate::control::Control;
 
 const EXAMPLES: &str = "\
 To begin, write where backups go into the configuration, best a folder on another disk:
@@ -74,14 +75,8 @@ enum Action {
 
 impl BackupCommand {
     pub fn run(self, place: &Place) -> Result<ExitCode> {
-        self.action.run(place).map_err(|error| unread(place, error))
-    }
-}
-
-impl Action {
-    fn run(self, place: &Place) -> Result<ExitCode> {
         let done = |()| ExitCode::SUCCESS;
-        match self {
+        match self.action {
             Action::Init { form } => run::init(place, form.form()).map(done),
             Action::Run(command) => command.run(place),
             Action::Status { form } => run::status(place, form.form()),
@@ -95,23 +90,15 @@ impl Action {
     }
 }
 
-/// What to do if the running server says that no place is configured, and the configuration file names one.
-fn unread(place: &Place, error: Error) -> Error {
-    if error.to_string() != NOT_CONFIGURED || !names_repository(place) {
-        return error;
-    }
-    // The hint that it brings says to write what is written already.
-    with_hint(anyhow!("the running server knows of no place for backups"), UNREAD)
+/// The way to the safe, if what answers there has read what the configuration says of the repository.
+async fn safe(place: &Place) -> Result<Control> {
+    unread::refuse_unread(place, place.control().await?).await
 }
 
-/// Whether the configuration file names a place for backups, whatever a running server knows.
-fn names_repository(place: &Place) -> bool {
-    place.configuration().is_ok_and(|config| config.backup.repository.is_some())
+/// The same, but makes the data folder if there is none.
+async fn safe_or_new(place: &Place) -> Result<Control> {
+    unread::refuse_unread(place, place.control_or_new().await?).await
 }
-
-/// What to do about a configuration that was changed since the server read it.
-const UNREAD: &str = "the configuration file names a repository, but the running server has not read it yet: send it SIGHUP (systemctl \
-    reload postrider) or restart it, then give this command again";
 
 /// A mailbox's name as the store has it: the inbox's is the same in any letter case (RFC 9051 §5.1).
 fn mailbox_name(given: String) -> String {

@@ -7,6 +7,7 @@ use jiff::{
     civil::{Date, DateTime},
     tz::TimeZone,
 };
+use postrider_pull::counted;
 
 use crate::{advice::Advise, backup::When};
 
@@ -61,12 +62,12 @@ pub fn readable(seconds: i64) -> String {
 pub fn ago(seconds: i64, now: i64) -> String {
     let passed = now.saturating_sub(seconds);
     let (count, word) = match passed {
-        ..=59 => (passed, "seconds"),
-        60..=7199 => (passed / 60, "minutes"),
-        7200..=172_799 => (passed / 3600, "hours"),
-        _ => (passed / 86_400, "days"),
+        ..=59 => (passed, "second"),
+        60..=7199 => (passed / 60, "minute"),
+        7200..=172_799 => (passed / 3600, "hour"),
+        _ => (passed / 86_400, "day"),
     };
-    format!("{count} {word} ago")
+    format!("{} ago", counted(count, word))
 }
 
 /// Now, by this machine's clock.
@@ -97,9 +98,14 @@ mod tests {
 
     #[test]
     fn long_ago_is_told_roughly() {
-        for (passed, words) in
-            [(5, "5 seconds ago"), (120, "2 minutes ago"), (7200, "2 hours ago"), (200_000, "2 days ago")]
-        {
+        for (passed, words) in [
+            (1, "1 second ago"),
+            (5, "5 seconds ago"),
+            (60, "1 minute ago"),
+            (120, "2 minutes ago"),
+            (7200, "2 hours ago"),
+            (200_000, "2 days ago"),
+        ] {
             assert_eq!(ago(1000, 1000 + passed), words);
         }
     }

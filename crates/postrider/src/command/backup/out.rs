@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
+use postrider_pull::counted;
 
 use super::{
     mailbox_name,
@@ -23,7 +24,7 @@ use crate::{
 
 pub fn list(place: &Place, form: Form) -> Result<()> {
     let all: Vec<SnapshotSummary> =
-        block_on(async { place.control_or_new().await?.get("/v1/backup/snapshots").await })?;
+        block_on(async { super::safe_or_new(place).await?.get("/v1/backup/snapshots").await })?;
     if form == Form::Json {
         return output::json(&all);
     }
@@ -75,7 +76,7 @@ impl Show {
             mailbox: self.mailbox.map(mailbox_name),
         };
         let answer: ShowAnswer =
-            block_on(async { place.control_or_new().await?.post("/v1/backup/show", &wish).await })?;
+            block_on(async { super::safe_or_new(place).await?.post("/v1/backup/show", &wish).await })?;
         if self.form.form() == Form::Json {
             return output::json(&answer);
         }
@@ -84,8 +85,8 @@ impl Show {
             text.extend(answer.accounts.iter().map(|account| format!("{account}\n")));
         }
         for mailbox in &answer.mailboxes {
-            let (bytes, path) = (HumanBytes(mailbox.bytes), &mailbox.path);
-            text.push_str(&format!("{}: {} messages, {bytes}  ({path})\n", mailbox.name, mailbox.messages));
+            let (messages, bytes) = (counted(mailbox.messages, "message"), HumanBytes(mailbox.bytes));
+            text.push_str(&format!("{}: {messages}, {bytes}  ({})\n", mailbox.name, mailbox.path));
         }
         for message in &answer.messages {
             let (uid, received) = (message.uid, readable(message.received));
@@ -120,15 +121,15 @@ impl Extract {
         let wish = ExtractWish { when: self.which.when()?, path: self.path, to: absolute(&self.to)? };
         let mut display = Display::new(self.form.form());
         let answer: ExtractAnswer = block_on(async {
-            let mut control = place.control_or_new().await?;
+            let mut control = super::safe_or_new(place).await?;
             control.run("/v1/backup/extract", &wish, |event| display.show(event)).await
         })?;
         drop(display);
         match self.form.form() {
             Form::Json => output::json(&answer),
             Form::Text => {
-                let (messages, bytes) = (answer.messages, HumanBytes(answer.bytes));
-                output::line(&format!("wrote {messages} messages ({bytes}) to {}", wish.to.display()))
+                let (messages, bytes) = (counted(answer.messages, "message"), HumanBytes(answer.bytes));
+                output::line(&format!("wrote {messages} ({bytes}) to {}", wish.to.display()))
             }
         }
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
+use postrider_pull::{agreeing, counted};
 
 use super::moment::Which;
 use crate::{
@@ -47,7 +48,7 @@ impl Verify {
         let wish = VerifyWish { when: self.which.when()?, all: self.all, rehearse: self.rehearse };
         let mut display = Display::new(self.form.form());
         let answer: VerifyAnswer = block_on(async {
-            let mut control = place.control_or_new().await?;
+            let mut control = super::safe_or_new(place).await?;
             control.run("/v1/backup/verify", &wish, |event| display.show(event)).await
         })?;
         drop(display);
@@ -67,19 +68,20 @@ pub fn told(answer: &VerifyAnswer) -> String {
         text.push('\n');
     }
     if answer.rehearsed_messages > 0 {
-        text.push_str(&format!("restored {} messages elsewhere and compared them there\n", answer.rehearsed_messages));
+        let rehearsed = counted(answer.rehearsed_messages, "message");
+        let them = agreeing(answer.rehearsed_messages, "it", "them");
+        text.push_str(&format!("restored {rehearsed} elsewhere and compared {them} there\n"));
     }
     answer.living.iter().for_each(|living| text.push_str(&told_of_living(living)));
     let verdict = match answer.findings.len() {
         0 => "everything is right".to_owned(),
-        1 => "1 FAULT".to_owned(),
-        count => format!("{count} FAULTS"),
+        count => counted(count, "fault").to_uppercase(),
     };
-    let VerifyAnswer { messages, messages_read, .. } = answer;
-    let read = if messages == messages_read {
-        format!("{messages} messages")
+    let messages = counted(answer.messages, "message");
+    let read = if answer.messages == answer.messages_read {
+        messages
     } else {
-        format!("{messages_read} different contents of {messages} messages")
+        format!("{} of {messages}", counted(answer.messages_read, "different content"))
     };
     text.push_str(&format!(
         "read back {read} ({}) of backup {}: {verdict}\n",
@@ -95,8 +97,9 @@ fn told_of_living(living: &LivingAnswer) -> String {
         return format!("there is no living store of backup {snapshot} here: compared with the backup alone\n");
     }
     let mut text = format!(
-        "held {messages} messages of backup {snapshot} against the living store: {came} came since, {gone} gone since, \
-         {flags_changed} flags changed since\n"
+        "held {} of backup {snapshot} against the living store: {came} came since, {gone} gone since, \
+         {flags_changed} with other flags since\n",
+        counted(*messages, "message")
     );
     let mailboxes = [
         (living.mailboxes_came, "made since"),
@@ -137,7 +140,7 @@ mod tests {
             ..LivingAnswer::default()
         };
         let told = told_of_living(&living);
-        assert!(told.contains("12 came since, 3 gone since, 5 flags changed since"), "{told}");
+        assert!(told.contains("12 came since, 3 gone since, 5 with other flags since"), "{told}");
         assert_eq!(told.lines().count(), 1);
         (living.mailboxes_renamed, living.accounts_gone) = (1, vec![String::from("a@b")]);
         assert_eq!(told_of_living(&living).lines().count(), 3);

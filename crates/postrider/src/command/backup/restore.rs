@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{ArgGroup, Args};
 use indicatif::HumanBytes;
+use postrider_pull::{agreeing, counted};
 
 use super::{mailbox_name, moment::Which};
 use crate::{
@@ -79,7 +80,7 @@ impl Restore {
         };
         let mut display = Display::new(self.form.form());
         let answer: RestoreAnswer = block_on(async {
-            let mut control = place.control_or_new().await?;
+            let mut control = super::safe_or_new(place).await?;
             control.run("/v1/backup/restore", &wish, |event| display.show(event)).await
         })?;
         drop(display);
@@ -107,15 +108,18 @@ fn told(answer: &RestoreAnswer) -> String {
     }
     if answer.mailboxes_renumbered > 0 && !answer.dry_run {
         let count = answer.mailboxes_renumbered;
-        text.push_str(&format!("{count} mailboxes are new ones to mail programs, which will download them\n"));
+        let (are, them) = (agreeing(count, "is a new one", "are new ones"), agreeing(count, "it", "them"));
+        let mailboxes = counted(count, "mailbox");
+        text.push_str(&format!("{mailboxes} {are} to mail programs, which will download {them}\n"));
     }
+    let were = agreeing(answer.already_there, "was", "were");
     text.push_str(&format!(
-        "from backup {}: {} messages ({}) {would}restored, {} mailboxes {would}made; {} messages were there already\n",
+        "from backup {}: {} ({}) {would}restored, {} {would}made; {} {were} there already\n",
         answer.snapshot,
-        answer.messages,
+        counted(answer.messages, "message"),
         HumanBytes(answer.bytes),
-        answer.mailboxes_made,
-        answer.already_there
+        counted(answer.mailboxes_made, "mailbox"),
+        counted(answer.already_there, "message")
     ));
     text
 }

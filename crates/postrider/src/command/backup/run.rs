@@ -5,8 +5,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
+use postrider_backup::Location;
+use postrider_pull::{agreeing, counted};
 
-use super::moment::{ago, now, readable};
+use super::{
+    moment::{ago, now, readable},
+    unread::{self, Unread},
+};
 use crate::{
     backup::{InitAnswer, Keep, PruneAnswer, PruneWish, RunAnswer, RunWish, SafeStatus},
     command::{
@@ -19,7 +24,7 @@ use crate::{
 };
 
 pub fn init(place: &Place, form: Form) -> Result<()> {
-    let answer: InitAnswer = block_on(async { place.control_or_new().await?.post("/v1/backup/init", &()).await })?;
+    let answer: InitAnswer = block_on(async { super::safe_or_new(place).await?.post("/v1/backup/init", &()).await })?;
     if form == Form::Json {
         return output::json(&answer);
     }
@@ -59,7 +64,7 @@ impl Run {
         let wish = RunWish { accounts, verify: self.verify };
         let mut display = Display::new(self.form.form());
         let answer: RunAnswer = block_on(async {
-            let mut control = place.control().await?;
+            let mut control = super::safe(place).await?;
             control.run("/v1/backup/run", &wish, |event| display.show(event)).await
         })?;
         drop(display);
@@ -73,12 +78,14 @@ impl Run {
 }
 
 fn told(answer: &RunAnswer) -> String {
-    let RunAnswer { snapshot, accounts, mailboxes, messages, bodies_read, .. } = answer;
-    let accounts = if *accounts == 1 { "1 account".to_owned() } else { format!("{accounts} accounts") };
+    let RunAnswer { snapshot, bodies_read, .. } = answer;
+    let (accounts, mailboxes) = (counted(answer.accounts, "account"), counted(answer.mailboxes, "mailbox"));
     let mut text = format!(
-        "backup {snapshot}: {messages} messages ({}) in {mailboxes} mailboxes of {accounts}\n\
-         {bodies_read} of them were new to it; {} written, compressed\n",
+        "backup {snapshot}: {} ({}) in {mailboxes} of {accounts}\n\
+         {bodies_read} of them {} new to it; {} written, compressed\n",
+        counted(answer.messages, "message"),
         HumanBytes(answer.bytes),
+        agreeing(*bodies_read, "was", "were"),
         HumanBytes(answer.bytes_written)
     );
     if let Some(verified) = &answer.verified {
@@ -91,12 +98,22 @@ pub fn status(place: &Place, form: Form) -> Result<ExitCode> {
     let status: SafeStatus = block_on(async { place.control().await?.get("/v1/backup").await })?;
     match form {
         Form::Json => output::json(&status)?,
-        Form::Text if status.repository.is_none() && super::names_repository(place) => {
-            output::line(&format!("no backups: {}", super::UNREAD))?;
-        }
-        Form::Text => output::text(&readable_status(&status, now()))?,
+        Form::Text => output::text(&status_beside(unread::named(place).as_deref(), &status, now()))?,
     }
     Ok(if status.late { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The status that a server gives, beside the repository that the configuration names.
+fn status_beside(named: Option<&str>, status: &SafeStatus, now: i64) -> String {
+    match unread::unread(named, status.repository.as_deref()) {
+        None => readable_status(status, now),
+        Some(Unread::Added) => format!("no backups: {}\n", Unread::Added.hint()),
+        Some(Unread::Changed) => {
+            let named = Location::shown(named.unwrap_or_default());
+            let hint = Unread::Changed.hint();
+            readable_status(status, now) + &format!("CHANGED        the configuration names {named}: {hint}\n")
+        }
+    }
 }
 
 fn readable_status(status: &SafeStatus, now: i64) -> String {
@@ -160,7 +177,7 @@ impl Prune {
         let wish = PruneWish { keep: self.keep(), dry_run: self.dry_run };
         let mut display = Display::new(self.form.form());
         let answer: PruneAnswer = block_on(async {
-            let mut control = place.control().await?;
+            let mut control = super::safe(place).await?;
             control.run("/v1/backup/prune", &wish, |event| display.show(event)).await
         })?;
         drop(display);
@@ -172,8 +189,8 @@ impl Prune {
         }
         let removed = if answer.dry_run { "would be removed" } else { "removed" };
         output::text(&format!(
-            "{} backups kept, {} {removed}{}\n{} won back, {} marked to be won back by a later prune, {} in use\n",
-            answer.kept.len(),
+            "{} kept, {} {removed}{}\n{} won back, {} marked to be won back by a later prune, {} in use\n",
+            counted(answer.kept.len(), "backup"),
             answer.removed.len(),
             if answer.removed.is_empty() { String::new() } else { format!(": {}", answer.removed.join(" ")) },
             HumanBytes(answer.bytes_freed),

@@ -1,5 +1,6 @@
 //! The outcome of a migration, for people and for programs.
 
+use postrider_pull::counted;
 use postrider_pull::imap::{
     Remark, Weight,
     migrate::{MigratedMailbox, MigrationReport},
@@ -67,9 +68,8 @@ impl Answer {
         lines.extend(self.notices.iter().map(|notice| format!("note: {notice}")));
         lines.extend(self.problems.iter().map(|problem| format!("PROBLEM: {problem}")));
         let did = if self.dry_run { "would be copied" } else { "copied" };
-        let count = self.mailboxes.len();
-        let mailboxes = if count == 1 { String::from("1 mailbox") } else { format!("{count} mailboxes") };
-        lines.push(format!("{mailboxes}: {} {did}, {} bytes", messages(self.copied), self.copied_bytes));
+        let (mailboxes, bytes) = (counted(self.mailboxes.len(), "mailbox"), counted(self.copied_bytes, "byte"));
+        lines.push(format!("{mailboxes}: {} {did}, {bytes}", counted(self.copied, "message")));
         if let Some(failure) = &self.ended_early {
             lines.push(format!("ENDED EARLY: {}", failure.error));
             lines.extend(failure.hint.iter().map(|hint| format!("hint: {hint}")));
@@ -103,7 +103,7 @@ impl MailboxAnswer {
     }
 
     fn readable(&self) -> Vec<String> {
-        let mut line = format!("{} -> {}: {}", self.source, self.target, messages(self.messages));
+        let mut line = format!("{} -> {}: {}", self.source, self.target, counted(self.messages, "message"));
         for (count, what) in [
             (self.copied, "copied"),
             (self.recognised, "there already"),
@@ -120,8 +120,4 @@ impl MailboxAnswer {
         lines.extend(self.problems.iter().map(|problem| format!("  PROBLEM: {problem}")));
         lines
     }
-}
-
-fn messages(count: u64) -> String {
-    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }

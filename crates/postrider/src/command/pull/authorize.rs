@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use postrider_pull::{
-    HttpsClient, HttpsOptions, HttpsUrl, Remote, Silent, Trust,
+    HttpsClient, HttpsOptions, HttpsUrl, Remote, Silent, Trust, counted,
     discovery::{Address, OAuthDetails, discover},
     oauth::{
         AuthorizationServer, ClientIdentity, CodeOptions, CredentialFile, Granted, OAuthError, Provider,
@@ -242,7 +242,7 @@ async fn by_code(https: &HttpsClient, plan: &Plan, identity: &ClientIdentity) ->
     if let Some(complete) = &request.verification_uri_complete {
         output::line(&format!("or open {complete}"))?;
     }
-    output::line(&format!("waiting, up to {minutes} minutes"))?;
+    output::line(&format!("waiting, up to {}", counted(minutes, "minute")))?;
     Ok(request.wait(https, &plan.server, identity).await?)
 }
 

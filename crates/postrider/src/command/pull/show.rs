@@ -1,5 +1,7 @@
 //! The outcome of a pull, for people.
 
+use postrider_pull::{agreeing, counted};
+
 use crate::pull::{Compared, ImapOutcome, Left, MailboxOutcome, Outcome, Pop3Outcome, PullAnswer};
 
 /// The answer in lines; the last one is the verdict.
@@ -26,15 +28,15 @@ fn pop3(outcome: &Pop3Outcome, dry_run: bool) -> Vec<String> {
     let mut lines = outcome.plan.clone();
     if !dry_run {
         lines.push(format!(
-            "{} there: {} fetched, {} here already, {} bytes received",
-            messages(outcome.there),
+            "{} there: {} fetched, {} here already, {} received",
+            counted(outcome.there, "message"),
             outcome.fetched,
             outcome.known,
-            outcome.bytes
+            counted(outcome.bytes, "byte")
         ));
     }
     if outcome.removed_there > 0 {
-        lines.push(format!("{} removed there", messages(outcome.removed_there)));
+        lines.push(format!("{} removed there", counted(outcome.removed_there, "message")));
     }
     if outcome.waiting_for_backup > 0 {
         lines.push(waiting(outcome.waiting_for_backup));
@@ -56,10 +58,9 @@ fn compared(verified: &Compared) -> Vec<String> {
     };
     let verdict = match verified.missing.len() {
         0 => String::from("nothing is missing"),
-        1 => String::from("1 IS MISSING"),
-        count => format!("{count} ARE MISSING"),
+        count => format!("{count} {} MISSING", agreeing(count, "IS", "ARE")),
     };
-    lines.push(format!("verified: {} {how}; {verdict}", messages(verified.messages)));
+    lines.push(format!("verified: {} {how}; {verdict}", counted(verified.messages, "message")));
     lines
 }
 
@@ -68,19 +69,21 @@ fn imap(outcome: &ImapOutcome, dry_run: bool) -> Vec<String> {
     lines.extend(outcome.notices.iter().map(|notice| format!("note: {notice}")));
     lines.extend(outcome.problems.iter().map(|problem| format!("PROBLEM: {problem}")));
     let did = if dry_run { "would be fetched" } else { "fetched" };
-    let count = outcome.mailboxes.len();
-    let mailboxes = if count == 1 { String::from("1 mailbox") } else { format!("{count} mailboxes") };
-    let mut line =
-        format!("{mailboxes}: {} {did}, {} bytes received", messages(outcome.fetched), outcome.bytes_received);
+    let (mailboxes, bytes) = (counted(outcome.mailboxes.len(), "mailbox"), counted(outcome.bytes_received, "byte"));
+    let mut line = format!("{mailboxes}: {} {did}, {bytes} received", counted(outcome.fetched, "message"));
     if outcome.uploaded > 0 {
-        line.push_str(&format!(", {} {}", messages(outcome.uploaded), if dry_run { "would be sent" } else { "sent" }));
+        line.push_str(&format!(
+            ", {} {}",
+            counted(outcome.uploaded, "message"),
+            if dry_run { "would be sent" } else { "sent" }
+        ));
     }
     lines.push(line);
     lines
 }
 
 fn mailbox(mailbox: &MailboxOutcome) -> Vec<String> {
-    let mut line = format!("{} -> {}: {} there", mailbox.remote, mailbox.local, messages(mailbox.messages));
+    let mut line = format!("{} -> {}: {} there", mailbox.remote, mailbox.local, counted(mailbox.messages, "message"));
     for (count, what) in [
         (mailbox.fetched, "fetched"),
         (mailbox.recognised, "here already"),
@@ -107,12 +110,6 @@ fn told<'a>(what: &'a str, left: &'a [Left]) -> impl Iterator<Item = String> + '
 }
 
 fn waiting(count: u64) -> String {
-    match count {
-        1 => "1 message stays there until a backup holds it".to_owned(),
-        _ => format!("{count} messages stay there until a backup holds them"),
-    }
-}
-
-fn messages(count: u64) -> String {
-    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+    let (stay, them) = (agreeing(count, "stays", "stay"), agreeing(count, "it", "them"));
+    format!("{} {stay} there until a backup holds {them}", counted(count, "message"))
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use postrider_pull::{agreeing, counted};
 
 use crate::{
     command::{
@@ -59,14 +60,15 @@ fn lines(status: &PullStatus, now: u64) -> Vec<String> {
         moment.map_or(String::from("never"), |moment| format!("{} ago", spoken(now.saturating_sub(moment))))
     };
     lines.push(format!(
-        "  last run {}, last success {}; {} runs, {} messages fetched",
+        "  last run {}, last success {}; {}, {} fetched",
         ago(status.last_run),
         ago(status.last_success),
-        status.runs,
-        status.fetched
+        counted(status.runs, "run"),
+        counted(status.fetched, "message")
     ));
     if status.waiting_for_backup > 0 {
-        lines.push(format!("  {} messages wait there for a backup", status.waiting_for_backup));
+        let wait = agreeing(status.waiting_for_backup, "waits", "wait");
+        lines.push(format!("  {} {wait} there for a backup", counted(status.waiting_for_backup, "message")));
     }
     if let Some(failure) = &status.last_error {
         lines.push(format!("  PROBLEM: {}", failure.error));

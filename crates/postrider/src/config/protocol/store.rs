@@ -104,7 +104,7 @@ impl Store {
             ("overlay_bytes_max", self.overlay_bytes_max as u64, OVERLAY_BYTES_MIN),
         ] {
             if value < least {
-                problems.push(format!("store.{key}: {value} bytes are too few to work with; at least {least}"));
+                problems.push(format!("store.{key}: {value} is too little to work with; at least {least}"));
             }
         }
         problems

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use postrider_pull::{Chance, PullError, Remote, Stop, imap::PushOptions};
+use postrider_pull::{Chance, PullError, Remote, Stop, counted, imap::PushOptions};
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -300,7 +300,7 @@ impl Worker {
         match (&failure, fetched) {
             (Some(failure), _) => tracing::warn!("pull {name}: {}", failure.error),
             (None, Some(0)) => tracing::debug!("pull {name}: nothing new"),
-            (None, fetched) => tracing::info!("pull {name}: {} messages fetched", fetched.unwrap_or(0)),
+            (None, fetched) => tracing::info!("pull {name}: {} fetched", counted(fetched.unwrap_or(0), "message")),
         }
         let (now, failures) = (unix_now(), self.failures);
         self.administration.pulls.change(&self.identity, |status| {

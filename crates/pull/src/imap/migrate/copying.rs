@@ -8,6 +8,7 @@ use postrider_imap_proto::command::RawMailbox;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Failure, Journal, MigratedMailbox};
+use crate::counted::{agreeing, counted};
 use crate::imap::appending::{Appends, Settled, Upload, with_line_ends};
 use crate::imap::bodies::{Arrived, Take};
 use crate::imap::body::Body;
@@ -178,7 +179,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Copying<'_, T> {
     pub(super) fn tell_left_out(&mut self) {
         let more = self.refused.saturating_sub(NAMED_MAX as u64);
         if more > 0 {
-            self.report.remarks.push(Remark::problem(format!("{more} more messages were not copied")));
+            let (messages, were) = (counted(more, "more message"), agreeing(more, "was", "were"));
+            self.report.remarks.push(Remark::problem(format!("{messages} {were} not copied")));
         }
         if !self.left_out.is_empty() {
             let names: Vec<&str> = self.left_out.iter().map(String::as_str).take(NAMED_MAX).collect();

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::copying::Copying;
 use super::places::Destination;
 use super::{Failure, MigratedMailbox, Migration, place_of_source};
+use crate::counted::{agreeing, counted};
 use crate::imap::appending::Appends;
 use crate::imap::bodies::Fetching;
 use crate::imap::body::Keep;
@@ -57,8 +58,8 @@ where
         }
         self.follow_flags(destination, &present, &to, report).await?;
         if to.is_read_only && !new.is_empty() {
-            let count = new.len();
-            let text = format!("{count} messages were not copied: the mailbox at the new server can only be read");
+            let (messages, were) = (counted(new.len(), "message"), agreeing(new.len(), "was", "were"));
+            let text = format!("{messages} {were} not copied: the mailbox at the new server can only be read");
             report.remarks.push(Remark::problem(text));
             return Ok(());
         }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::copying::no_flags;
 use super::places::Destination;
 use super::{Failure, MigratedMailbox, Migration, place_of_source, place_of_target};
+use crate::counted::{agreeing, counted};
 use crate::imap::bodies::{Arrived, Fetching, Take};
 use crate::imap::body::{Body, Keep};
 use crate::imap::connection::ImapConnection;
@@ -87,8 +88,12 @@ where
         let lost = unknown.len() - matched.len();
         if lost > 0 {
             report.remarks.push(Remark::notice(format!(
-                "{lost} messages were taken by the new server, which tells no UIDs, and are not found there as they were: it \
-                 alters messages, or somebody moved them"
+                "{} {} by the new server, which tells no UIDs, and cannot be found there as {}: it alters messages, or \
+                 somebody moved {}",
+                counted(lost, "message"),
+                agreeing(lost, "was taken", "were taken"),
+                agreeing(lost, "it was", "they were"),
+                agreeing(lost, "it", "them")
             )));
         }
         Ok(())

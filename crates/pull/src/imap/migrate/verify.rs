@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::matching::text_hashes;
 use super::places::Destination;
 use super::{Failure, MigratedMailbox, Migration, MigrationVerification, place_of_source, place_of_target};
+use crate::counted::{agreeing, counted};
 use crate::imap::listing::{Access, Describe, Described};
 use crate::imap::memory::Memory;
 use crate::imap::report::Remark;
@@ -135,12 +136,13 @@ impl Findings {
         let named = self.differing.into_iter().take(NAMED_MAX);
         report.remarks.extend(named.map(|text| Remark::problem(format!("differs: {text}"))));
         if more > 0 {
-            report.remarks.push(Remark::problem(format!("differs: {more} more messages")));
+            report.remarks.push(Remark::problem(format!("differs: {}", counted(more, "more message"))));
         }
         if self.other_sizes > 0 {
             report.remarks.push(Remark::notice(format!(
-                "{} messages have another size at the new server than at the old one; their content was compared",
-                self.other_sizes
+                "{} {} another size at the new server than at the old one; the content was compared",
+                counted(self.other_sizes, "message"),
+                agreeing(self.other_sizes, "has", "have")
             )));
         }
         report.remarks.extend(self.notices.into_iter().take(NAMED_MAX).map(Remark::notice));

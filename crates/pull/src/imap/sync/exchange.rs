@@ -11,6 +11,7 @@ use super::flags::FlagPlan;
 use super::matching::rematch_here;
 use super::merge::{Decision, decide};
 use super::removing::Removals;
+use crate::counted::{agreeing, counted};
 use crate::imap::error::ImapError;
 use crate::imap::flags::{FlagSet, KeywordRoom};
 use crate::imap::following::place_of;
@@ -145,8 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         let noted = memory.messages.len();
         let notes = rematch_here(account, &mailbox, memory).await?;
         report.remarks.push(Remark::notice(format!(
-            "the mailbox here was numbered anew: {} of {noted} messages were recognised by their content",
-            memory.messages.len()
+            "the mailbox here was numbered anew: {} of {} recognised by content",
+            memory.messages.len(),
+            counted(noted, "message")
         )));
         if self.is_real() {
             account.write_notes(notes).await?;
@@ -173,14 +175,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         }
         if plan.send_again > 0 {
             report.remarks.push(Remark::notice(format!(
-                "{} messages were removed there and changed here since: they go there again",
-                plan.send_again
+                "{} removed there and changed here since: {} there again",
+                counted(plan.send_again, "message"),
+                agreeing(plan.send_again, "it goes", "they go")
             )));
         }
         if !plan.fetch_again.is_empty() {
             report.remarks.push(Remark::notice(format!(
-                "{} messages were removed here and changed there since: they come again",
-                plan.fetch_again.len()
+                "{} removed here and changed there since: {} again",
+                counted(plan.fetch_again.len(), "message"),
+                agreeing(plan.fetch_again.len(), "it comes", "they come")
             )));
             self.bring(mailbox, selected, plan.fetch_again, memory, report).await?;
         }

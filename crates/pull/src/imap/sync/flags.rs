@@ -11,6 +11,7 @@ use postrider_store::{FlagMode, MailboxId, StoreFlags, Uid, UidSet};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Syncer;
+use crate::counted::counted;
 use crate::imap::connection::ImapConnection;
 use crate::imap::error::ImapError;
 use crate::imap::flags::{FlagSet, KeywordRoom, Permitted};
@@ -98,8 +99,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
                     Err(error) if error.is_of_one_command() => {
                         // What both have is not known then: the next run looks again.
                         uids.iter().for_each(|uid| drop(plan.agreed.remove(uid)));
-                        let count = uids.len();
-                        let text = format!("the flags of {count} messages were not changed there: {error}");
+                        let messages = counted(uids.len(), "message");
+                        let text = format!("the flags of {messages} were not changed there: {error}");
                         report.remarks.push(Remark::problem(text));
                     }
                     Err(error) => return Err(error),

@@ -13,6 +13,7 @@ use postrider_store::{INBOX, Mailbox, SpecialUse, StoreError};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Syncer;
+use crate::counted::counted;
 use crate::imap::connection::ImapConnection;
 use crate::imap::error::ImapError;
 use crate::imap::flags::FlagSet;
@@ -214,10 +215,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
             let name = directory.name_there(local);
             let Some(mailbox) = state.find(local) else { continue };
             if !self.is_real() {
-                let count = mailbox.record.counts.messages;
-                report
-                    .remarks
-                    .push(Remark::notice(format!("{} would be made there, with {count} messages", printable(&name))));
+                let (name, messages) = (printable(&name), counted(mailbox.record.counts.messages, "message"));
+                report.remarks.push(Remark::notice(format!("{name} would be made there, with {messages}")));
                 continue;
             }
             let special_use = mailbox.record.special_use.iter().find(|kind| !uses.contains(kind));
@@ -261,7 +260,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
                 self.worker.account.write_notes(memory.forgetting()).await?;
             }
             let here = if self.is_real() { "here, too" } else { "would go here, too" };
-            report.remarks.push(Remark::notice(format!("{name} was removed there, and with {count} messages {here}")));
+            let messages = counted(count, "message");
+            report.remarks.push(Remark::notice(format!("{name} was removed there, and with {messages} {here}")));
         }
         Ok(())
     }
@@ -307,7 +307,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
             }
             report.mailboxes.retain(|mailbox| mailbox.remote != name);
             let there = if self.is_real() { "there, too" } else { "would go there, too" };
-            report.remarks.push(Remark::notice(format!("{name} was removed here, and with {count} messages {there}")));
+            let messages = counted(count, "message");
+            report.remarks.push(Remark::notice(format!("{name} was removed here, and with {messages} {there}")));
         }
         Ok(())
     }
@@ -332,8 +333,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         let options = self.worker.options;
         (options.consent == Consent::Unasked && messages > options.removals_max).then(|| {
             Remark::problem(format!(
-                "{name} with {messages} messages was removed {side}; it is kept on the other side until you agree to remove \
-                 it (--yes)"
+                "{name} with {} was removed {side}; it is kept on the other side until you agree to remove it (--yes)",
+                counted(messages, "message")
             ))
         })
     }

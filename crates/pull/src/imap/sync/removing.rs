@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::flags::sets_of;
 use super::{Syncer, has_problems};
+use crate::counted::{agreeing, counted};
 use crate::imap::connection::ImapConnection;
 use crate::imap::error::ImapError;
 use crate::imap::flags::FlagSet;
@@ -101,7 +102,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         let count = hashes.filter(|hash| !elsewhere.contains(hash)).count() as u64;
         if is_much(count) {
             report.remarks.push(Remark::problem(format!(
-                "{count} of {total} messages were removed {side}; they are kept until you agree to remove them (--yes)"
+                "{count} of {} {} removed {side}; {} kept until you agree to remove {} (--yes)",
+                counted(total, "message"),
+                agreeing(count, "was", "were"),
+                agreeing(count, "it is", "they are"),
+                agreeing(count, "it", "them")
             )));
             return Ok(false);
         }
@@ -177,7 +182,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         }
         if selected.is_read_only {
             let count = removals.there.len();
-            let text = format!("{count} messages were not removed there: the mailbox there can only be read");
+            let (messages, were) = (counted(count, "message"), agreeing(count, "was", "were"));
+            let text = format!("{messages} {were} not removed there: the mailbox there can only be read");
             report.remarks.push(Remark::problem(text));
             return Ok(());
         }
@@ -193,9 +199,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
             return self.forget(&marked, memory).await;
         }
         report.remarks.push(Remark::notice(format!(
-            "{} messages are marked as deleted there and not yet removed: the server can only remove all that are marked, \
+            "{} {} marked as deleted there and not yet removed: the server can only remove all that are marked, \
              and somebody marked others",
-            marked.len()
+            counted(marked.len(), "message"),
+            agreeing(marked.len(), "is", "are")
         )));
         Ok(())
     }

@@ -10,6 +10,7 @@ use postrider_store::{BlobHash, Entry, MailboxId, Note};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Syncer;
+use crate::counted::{agreeing, counted};
 use crate::imap::appending::{Appends, Settled, Upload, with_line_ends};
 use crate::imap::error::ImapError;
 use crate::imap::flags::FlagSet;
@@ -62,8 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
             return Ok(());
         }
         if selected.is_read_only {
-            let count = waiting.len();
-            let text = format!("{count} messages did not go there: the mailbox there can only be read");
+            let messages = counted(waiting.len(), "message");
+            let text = format!("{messages} did not go there: the mailbox there can only be read");
             report.remarks.push(Remark::problem(text));
             return Ok(());
         }
@@ -85,10 +86,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         outcome?;
         if let Some(why) = sending.ended {
             let left = sending.queue.len() as u64 + sending.refused;
-            report.remarks.push(Remark::problem(format!("{left} messages did not go there: {why}")));
+            report.remarks.push(Remark::problem(format!("{} did not go there: {why}", counted(left, "message"))));
         } else if sending.refused > NAMED_MAX {
             let more = sending.refused - NAMED_MAX;
-            report.remarks.push(Remark::problem(format!("{more} more messages were not taken there")));
+            let (messages, were) = (counted(more, "more message"), agreeing(more, "was", "were"));
+            report.remarks.push(Remark::problem(format!("{messages} {were} not taken there")));
         }
         self.find_sent(selected, mailbox, memory, report).await
     }
@@ -241,8 +243,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Syncer<'_, S> {
         let lost = memory.sent.len();
         if lost > 0 {
             report.remarks.push(Remark::notice(format!(
-                "{lost} messages went there and cannot be found there: the server tells no UIDs and seems to alter messages; \
-                 their flags are not followed"
+                "{} went there and cannot be found there: the server tells no UIDs and seems to alter messages; {} flags \
+                 are not followed",
+                counted(lost, "message"),
+                agreeing(lost, "its", "their")
             )));
         }
         Ok(())
