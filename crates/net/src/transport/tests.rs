@@ -202,6 +202,13 @@ async fn both_sides_of_tls_1_3_derive_the_same_channel_binding() {
 }
 
 #[tokio::test]
+async fn keys_are_agreed_on_in_a_way_that_outlasts_quantum_computers_if_the_client_can() {
+    let (client, _) = handshake(&rustls::version::TLS13, &[], ApplicationProtocol::Imap).await;
+    let group = client.unwrap().get_ref().1.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+}
+
+#[tokio::test]
 async fn tls_1_2_is_spoken_without_a_channel_binding() {
     let (client, server) = handshake(&rustls::version::TLS12, &[], ApplicationProtocol::Pop3).await;
     client.unwrap();
