@@ -37,9 +37,9 @@ const SORTED_ANEW: &str = "The order of the texts is kept only until a message c
 const THREADED_ANEW: &str = "All messages are linked anew for each command, about 170 ns a message. Links kept with the snapshot, \
     to which only new messages are added, would close it.";
 const MANY_HAND_OVERS: &str = "With the client the two processors are busy. Of the server's 160 to 220 microseconds \
-    of processor time for a delivery three fifths are the kernel's (sockets, the journal, wake-ups); copying, \
-    hashing and parsing the message take about 24, and no other function of postrider's takes more than 5. mimalloc in \
-    place of the system's allocator saved nothing. Fewer hand-overs between session, writer and committer would help.";
+    of processor time for a delivery about half is the kernel's (sockets, the journal, wake-ups); copying, hashing and \
+    parsing the message take about 24, and no other function takes more than a fortieth. mimalloc in place of the \
+    system's allocator saved nothing. Fewer hand-overs between session, writer and committer would help.";
 const ONE_AT_A_TIME: &str = "At the goal within its spread: one message at a time waits for the device's flush and for the kernel's \
     wake-ups between three answers.";
 const TWO_KEY_EXCHANGES: &str = "Client and server share two processors, and a session takes each of them about 190 \
