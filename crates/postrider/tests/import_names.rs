@@ -225,17 +225,24 @@ fn an_import_that_is_killed_and_given_again_keeps_uids_and_unique_ids() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(said.any(|line| line.contains("found: ")));
+        let mut said = String::new();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let has_begun = lines.any(|line| {
+            said.push_str(&line);
+            line.contains("found: ")
+        });
         // A little later each time, from before the mailbox is made.
         thread::sleep(Duration::from_millis(30 * killed));
-        if killed < 25 && child.try_wait().unwrap().is_none() {
+        if has_begun && killed < 25 && child.try_wait().unwrap().is_none() {
             child.kill().unwrap();
             child.wait().unwrap();
             killed += 1;
             continue;
         }
-        break serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+        let report: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).expect(&said);
+        // One that was killed when it had done everything leaves nothing to begin with.
+        assert_eq!(report["finished_before"], !has_begun, "{said}");
+        break report;
     };
     println!("killed {killed} times, at the end continued after {}", report["continued_after"]);
     if report["finished_before"] == false {
