@@ -46,6 +46,7 @@ impl Accounts {
     pub fn begin(&self, mechanism: &str, connection: &LoginConnection) -> Result<Exchange, LoginError> {
         let mechanism = Mechanism::parse(mechanism).ok_or(LoginError::UnknownMechanism)?;
         self.check_offer(mechanism, connection)?;
+        // It can be offered before there is anything to bind to, but not begun.
         if mechanism.binds_channel() && connection.channel_binding.is_none() {
             return Err(LoginError::UnknownMechanism);
         }

@@ -98,9 +98,10 @@ impl Zone {
         state.ready = state.ready.max(end);
         // As much again as there is, within bounds: a small store stays small.
         let step = end.clamp(PIECE_BYTES, self.step_bytes_max.max(PIECE_BYTES));
-        let counted = end.saturating_sub(start).min(FRAME_BYTES_COUNTED_MAX);
+        let length = end.saturating_sub(start);
+        let counted = length.min(FRAME_BYTES_COUNTED_MAX);
         state.frame_bytes = (state.frame_bytes * (FRAMES_COUNTED - 1) + counted) / FRAMES_COUNTED;
-        let is_worth_it = end.saturating_sub(start).max(state.frame_bytes) <= FRAME_BYTES_MAX && !state.is_given_up;
+        let is_worth_it = length.max(state.frame_bytes) <= FRAME_BYTES_MAX && !state.is_given_up;
         let is_wanted = is_worth_it && state.target < end + step / 2 && state.target < self.bytes_max;
         if is_wanted {
             state.target = (end + step).min(self.bytes_max);

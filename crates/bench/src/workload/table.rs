@@ -38,12 +38,12 @@ const THREADED_ANEW: &str = "All messages are linked anew for each command, abou
     to which only new messages are added, would close it.";
 const MANY_HAND_OVERS: &str = "With the client the two processors are busy. Of the server's 160 to 220 microseconds \
     of processor time for a delivery about half is the kernel's (sockets, the journal, wake-ups); copying, hashing and \
-    parsing the message take about 24, and no other function takes more than a fortieth. mimalloc in place of the \
-    system's allocator saved nothing. Fewer hand-overs between session, writer and committer would help.";
+    parsing the message take about 24, and the rest is spread widely. mimalloc in place of the system's allocator, \
+    preloaded, saved nothing. Fewer hand-overs between session, writer and committer would help.";
 const ONE_AT_A_TIME: &str = "At the goal within its spread: one message at a time waits for the device's flush and for the kernel's \
     wake-ups between three answers.";
 const TWO_KEY_EXCHANGES: &str = "Client and server share two processors, and a session takes each of them about 190 \
-    microseconds; of the server's part almost half is the kernel's (ten calls, and waking the client), a quarter the \
+    microseconds; of the server's part almost half is the kernel's (a dozen calls, and waking the client), a fifth the \
     key exchange and the signature. What is left is spread widely.";
 const KERNEL_SENDS: &str = "The client takes a third of the processor time that is used. Of the server's part most is the \
     kernel's: sending, waking, and one read of the journal for each message.";
